@@ -1,0 +1,11 @@
+import ArgumentParser
+
+@main
+struct ClusterBench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clusterbench",
+        abstract: "Measures a Colony cluster and its parts.",
+        subcommands: [
+            // One line per subcommand, each in a file of its own.
+        ])
+}

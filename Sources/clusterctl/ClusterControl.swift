@@ -1,0 +1,11 @@
+import ArgumentParser
+
+@main
+struct ClusterControl: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clusterctl",
+        abstract: "Starts, watches and asks a Colony cluster.",
+        subcommands: [
+            // One line per subcommand, each in a file of its own.
+        ])
+}

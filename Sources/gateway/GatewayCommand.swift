@@ -1,0 +1,8 @@
+import ArgumentParser
+
+@main
+struct GatewayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "gateway", abstract: "")
+
+    func run() throws {}
+}
