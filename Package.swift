@@ -63,7 +63,7 @@ let package = Package(
         library("Configuration", ["Basics", yams]),
 
         // Level 2
-        library("Weights", ["Basics", "Kernels", "CLinux"]),
+        library("Weights", ["Basics", "Kernels", "COpenSSL", orderedCollections]),
         library("Membership", ["Basics", "Wire"]),
         library("Transport", ["Basics", "Wire", "COpenSSL", "CLinux", logging]),
 

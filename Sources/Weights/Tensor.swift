@@ -1,0 +1,91 @@
+public import Kernels
+
+/// A view of a stored tensor: row-major, in the file's own format. Copying it is cheap; it keeps the file mapped.
+///
+/// The bytes are the file's. If the file is truncated or overwritten in place while the model is in use, `packed`
+/// reports it; `withBytes` and `floats` may stop the process (SIGBUS), as with any mapped file.
+public struct Tensor: Sendable {
+    /// The stored tensor's name, also that of a part of it.
+    public let name: String
+    /// The dimensions, slowest first.
+    public let shape: [Int]
+    /// How one weight is stored.
+    public let format: WeightFormat
+    let file: MappedFile
+    /// Where the view begins, in bytes from the start of the file.
+    let byteOffset: Int
+
+    /// How many weights the view has.
+    public var count: Int { shape.reduce(1, *) }
+
+    /// Size of the view, in bytes.
+    public var byteCount: Int { count * format.bytesPerWeight }
+
+    /// Path of the file that holds it.
+    public var filePath: String { file.path }
+
+    private var byteRange: Range<Int> { byteOffset..<byteOffset + byteCount }
+
+    /// Part `leadingIndex` along the first dimension, without that dimension: [E, R, C] → [R, C].
+    public func slice(_ leadingIndex: Int) -> Tensor {
+        precondition(!shape.isEmpty && (0..<shape[0]).contains(leadingIndex), "slice \(leadingIndex) of \(shape)")
+        let inner = Array(shape.dropFirst())
+        let stride = inner.reduce(1, *) * format.bytesPerWeight
+        return Tensor(
+            name: name, shape: inner, format: format, file: file, byteOffset: byteOffset + leadingIndex * stride)
+    }
+
+    /// Rows `range` along the first dimension, which stays: [R, C] → [range.count, C].
+    public func rows(_ range: Range<Int>) -> Tensor {
+        precondition(
+            !shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0], "rows \(range) of \(shape)")
+        let stride = shape.dropFirst().reduce(1, *) * format.bytesPerWeight
+        return Tensor(
+            name: name, shape: [range.count] + shape.dropFirst(), format: format, file: file,
+            byteOffset: byteOffset + range.lowerBound * stride)
+    }
+
+    /// The matrix in the kernels' layout. Afterwards the pages that were read leave this process's memory, so that
+    /// one copy of the weights stays. Throws unless the view has two dimensions and its file is still whole.
+    public func packed() throws(WeightsError) -> PackedMatrix {
+        guard shape.count == 2 else {
+            throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of a matrix")
+        }
+        try file.populate(byteRange, tensor: name)
+        defer { file.giveBack(byteRange) }
+        do throws(KernelError) {
+            return try PackedMatrix(packing: file.bytes(byteRange), rows: shape[0], columns: shape[1], format: format)
+        } catch {
+            throw .packingFailed(tensor: name, reason: "\(error)")
+        }
+    }
+
+    /// All weights, decoded to f32 (exact for every format).
+    public func floats() -> [Float] {
+        withBytes { bytes in
+            switch format {
+            case .bf16: decode(bytes, as: UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
+            case .f16: decode(bytes, as: UInt16.self) { Float(Float16(bitPattern: $0)) }
+            case .f32: decode(bytes, as: UInt32.self) { Float(bitPattern: $0) }
+            }
+        }
+    }
+
+    /// Calls `body` with the stored bytes, of any alignment, little-endian; they must not be kept beyond the call.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(file) { try body(file.bytes(byteRange)) }
+    }
+
+    private func decode<Stored: FixedWidthInteger>(
+        _ bytes: UnsafeRawBufferPointer, as stored: Stored.Type, convert: (Stored) -> Float
+    ) -> [Float] {
+        let size = MemoryLayout<Stored>.size
+        return [Float](unsafeUninitializedCapacity: count) { values, filled in
+            for index in 0..<count {
+                let word = Stored(littleEndian: bytes.loadUnaligned(fromByteOffset: index * size, as: Stored.self))
+                values.initializeElement(at: index, to: convert(word))
+            }
+            filled = count
+        }
+    }
+}

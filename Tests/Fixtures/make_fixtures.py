@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Makes the small models under checkpoints/ and their golden answers. See README.md beside this file.
+
+    python3 -m venv .venv && .venv/bin/pip install -r requirements.txt
+    .venv/bin/python make_fixtures.py [NAME ...]
+"""
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import tokenizers
+import torch
+import transformers
+from safetensors.torch import save_file
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROMPT_LENGTHS = (1, 7, 33, 150)
+GREEDY_TOKENS = 12
+TOP = 20
+SHARD_BYTES_MAX = 1 << 20
+
+BASE = dict(
+    vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=16, moe_intermediate_size=32, num_experts=8, num_experts_per_tok=3,
+    norm_topk_prob=True, decoder_sparse_step=1, mlp_only_layers=[], attention_bias=False,
+    max_position_embeddings=512, rms_norm_eps=1e-6, tie_word_embeddings=False, bos_token_id=0, eos_token_id=1,
+    pad_token_id=None, use_sliding_window=False)
+
+# rope is given in the layout of the published config files ("rope_theta" and "rope_scaling" at the top); the
+# "parameters" variant has the newer one ("rope_parameters").
+VARIANTS = {
+    "qwen3_moe_bf16": dict(
+        seed=1, dtype=torch.bfloat16, shards=2, changes={}, rope_theta=10000.0, rope_scaling=None),
+    "qwen3_moe_f32": dict(
+        seed=2, dtype=torch.float32, shards=1, changes=dict(num_hidden_layers=2, moe_intermediate_size=40),
+        rope_theta=1000000.0, rope_scaling=None, rope_layout="parameters"),
+    "qwen3_moe_fused_f16": dict(
+        seed=3, dtype=torch.float16, shards=1, fused=True, changes={}, rope_theta=10000.0,
+        rope_scaling=dict(rope_type="linear", factor=2.0)),
+    "qwen3_moe_mixed": dict(
+        seed=4, dtype=torch.bfloat16, shards=1,
+        changes=dict(
+            num_hidden_layers=4, mlp_only_layers=[1], decoder_sparse_step=2, norm_topk_prob=False,
+            attention_bias=True, tie_word_embeddings=True, num_attention_heads=6, num_key_value_heads=3,
+            num_experts=7, num_experts_per_tok=2, moe_intermediate_size=40, intermediate_size=88,
+            max_position_embeddings=256),
+        rope_theta=10000.0,
+        rope_scaling=dict(
+            rope_type="yarn", factor=4.0, original_max_position_embeddings=64, beta_fast=32.0, beta_slow=1.0)),
+}
+
+CHAT_TEMPLATE = (
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}")
+SPECIAL_TOKENS = ("<|endoftext|>", "<|im_end|>", "<|im_start|>")
+TEXT = (
+    "Swallows return to the same cliff each spring, and every pair finds the nest that it left.",
+    "The router picks three experts for a token; each answers from its own machine, and the sum goes on.",
+    "if (count > 0) { total += values[count - 1]; }  // 3.14159, 2026",
+    "Größe, façade, ёлка, 蜂の巣, 燕子归来 🪺",
+)
+
+
+def random_weights(model, seed):
+    """Gives every parameter a spread at which it moves the logits."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            noise = torch.randn(parameter.shape, generator=generator)
+            if name.endswith("norm.weight"):
+                parameter.copy_(1 + 0.15 * noise)
+            elif name.endswith("bias"):
+                parameter.copy_(0.2 * noise)
+            elif "embed_tokens" in name and not model.config.tie_word_embeddings:
+                parameter.copy_(noise)
+            elif "lm_head" in name:
+                parameter.copy_(noise * 2 / parameter.shape[-1] ** 0.5)
+            else:
+                parameter.copy_(noise / parameter.shape[-1] ** 0.5)
+
+
+def split_experts(tensors):
+    """transformers holds the experts of a layer as two 3-D tensors; published checkpoints have one triple each."""
+    split = {}
+    for name, tensor in tensors.items():
+        if name.endswith("mlp.experts.gate_up_proj"):
+            prefix = name.removesuffix("gate_up_proj")
+            for expert, both in enumerate(tensor):
+                gate, up = both.chunk(2)
+                split[f"{prefix}{expert}.gate_proj.weight"] = gate
+                split[f"{prefix}{expert}.up_proj.weight"] = up
+        elif name.endswith("mlp.experts.down_proj"):
+            prefix = name.removesuffix("down_proj")
+            for expert, down in enumerate(tensor):
+                split[f"{prefix}{expert}.down_proj.weight"] = down
+        else:
+            split[name] = tensor
+    return split
+
+
+def write_weights(directory, tensors, shard_count):
+    """Writes model.safetensors, or numbered files with an index."""
+    tensors = {name: tensors[name].contiguous().clone() for name in sorted(tensors)}
+    if shard_count == 1:
+        save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
+        return
+    total = sum(tensor.nbytes for tensor in tensors.values())
+    shards = [{} for _ in range(shard_count)]
+    seen = 0
+    for name, tensor in tensors.items():
+        shards[min(seen * shard_count // total, shard_count - 1)][name] = tensor
+        seen += tensor.nbytes
+    weight_map = {}
+    for number, shard in enumerate(shards, 1):
+        file = f"model-{number:05d}-of-{shard_count:05d}.safetensors"
+        save_file(shard, directory / file, metadata={"format": "pt"})
+        weight_map.update({name: file for name in shard})
+    index = dict(metadata=dict(total_size=total), weight_map=dict(sorted(weight_map.items())))
+    (directory / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
+
+
+def write_configuration(directory, settings, variant):
+    """Writes config.json with the keys that the family's published checkpoints have."""
+    written = dict(
+        architectures=["Qwen3MoeForCausalLM"], model_type="qwen3_moe", hidden_act="silu", **settings,
+        torch_dtype=str(variant["dtype"]).removeprefix("torch."))
+    del written["pad_token_id"]
+    if variant.get("rope_layout") == "parameters":
+        written["rope_parameters"] = dict(rope_type="default", rope_theta=variant["rope_theta"])
+        written["dtype"] = written.pop("torch_dtype")
+    else:
+        written["rope_theta"] = variant["rope_theta"]
+        written["rope_scaling"] = variant["rope_scaling"]
+    (directory / "config.json").write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
+
+
+def write_tokenizer(directory, vocabulary_size):
+    """Trains a byte-level BPE on a few sentences and writes its files."""
+    pattern = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.normalizer = tokenizers.normalizers.NFC()
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([
+        tokenizers.pre_tokenizers.Split(tokenizers.Regex(pattern), "isolated"),
+        tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
+        initial_alphabet=sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet()))
+    tokenizer.train_from_iterator(TEXT * 4, trainer)
+    tokenizer.save(str(directory / "tokenizer.json"))
+    (directory / "tokenizer_config.json").write_text(json.dumps(dict(
+        bos_token=None, eos_token="<|im_end|>", pad_token="<|endoftext|>", add_bos_token=False,
+        tokenizer_class="Qwen2Tokenizer", model_max_length=512, chat_template=CHAT_TEMPLATE), indent=1) + "\n")
+    (directory / "generation_config.json").write_text(json.dumps(dict(
+        bos_token_id=0, eos_token_id=[1, 0], do_sample=True, temperature=0.7, top_p=0.8, top_k=20), indent=1) + "\n")
+
+
+def reference(settings, variant, stored):
+    """The family's own class in float32 with the weights as they were rounded for storage, read back by file."""
+    scaling = variant["rope_scaling"] or dict(rope_type="default")
+    configuration = transformers.Qwen3MoeConfig(
+        **settings, rope_parameters=dict(rope_theta=variant["rope_theta"], **scaling))
+    configuration._attn_implementation = "eager"
+    with tempfile.TemporaryDirectory() as directory:
+        configuration.architectures = ["Qwen3MoeForCausalLM"]
+        configuration.save_pretrained(directory)
+        plain = {name: tensor.float().contiguous().clone() for name, tensor in stored.items()}
+        save_file(plain, pathlib.Path(directory) / "model.safetensors", metadata={"format": "pt"})
+        model, report = transformers.AutoModelForCausalLM.from_pretrained(
+            directory, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
+    missing = [name for name in report["missing_keys"] if not (settings["tie_word_embeddings"] and "lm_head" in name)]
+    assert not missing and not report["unexpected_keys"], (missing, report["unexpected_keys"])
+    return model.eval()
+
+
+def rounded(tensor, digits=6):
+    return [round(float(value), digits) for value in tensor]
+
+
+def answer(model, prompt):
+    """Greedy continuation by whole-sequence computation (no cache), and what the model thinks at every position."""
+    ids = prompt
+    margins = []
+    with torch.no_grad():
+        for _ in range(GREEDY_TOKENS):
+            best = model(ids[None], use_cache=False).logits[0, -1].topk(2)
+            margins.append(float(best.values[0] - best.values[1]))
+            ids = torch.cat([ids, best.indices[:1]])
+        logits = model(ids[None], use_cache=False).logits[0]
+    last = len(prompt) - 1
+    top = logits.topk(TOP, dim=-1)
+    return dict(
+        prompt=prompt.tolist(), greedy=ids[len(prompt):].tolist(), greedy_margins=rounded(margins),
+        log_sum_exp=rounded(logits.double().logsumexp(-1)), token_logits=rounded(
+            logits[:-1].gather(1, ids[1:, None])[:, 0]),
+        top_ids=top.indices.tolist(), top_logits=[rounded(row, 5) for row in top.values],
+        full_logits={str(last): rounded(logits[last]), str(len(ids) - 1): rounded(logits[-1])})
+
+
+def make(name):
+    variant = VARIANTS[name]
+    settings = {**BASE, **variant["changes"]}
+    directory = HERE / "checkpoints" / name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    model = transformers.AutoModelForCausalLM.from_config(transformers.Qwen3MoeConfig(**settings))
+    random_weights(model, variant["seed"])
+    stored = {key: value.to(variant["dtype"]) for key, value in model.state_dict().items()}
+    if settings["tie_word_embeddings"]:
+        stored.pop("lm_head.weight", None)
+    if not variant.get("fused"):
+        stored = split_experts(stored)
+    write_weights(directory, stored, variant["shards"])
+    write_configuration(directory, settings, variant)
+    write_tokenizer(directory, settings["vocab_size"])
+    # The reference always gets the split form: it is the one that is published for this family.
+    oracle = reference(settings, variant, split_experts(stored))
+    generator = torch.Generator().manual_seed(variant["seed"] + 1000)
+    prompts = [torch.randint(3, settings["vocab_size"], (length,), generator=generator) for length in PROMPT_LENGTHS]
+    golden = dict(
+        model=name, seed=variant["seed"], transformers=transformers.__version__, torch=torch.__version__.split("+")[0],
+        answers=[answer(oracle, prompt) for prompt in prompts])
+    (directory / "golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+    for path in directory.iterdir():
+        path.chmod(0o644)
+    sizes = {path.name: path.stat().st_size for path in directory.iterdir()}
+    assert max(sizes.values()) <= SHARD_BYTES_MAX, sizes
+    margin = min(min(entry["greedy_margins"]) for entry in golden["answers"])
+    print(f"{name}: {sum(sizes.values()) / 1e6:.2f} MB, smallest greedy margin {margin:.4f}, "
+          f"golden {sizes['golden.json'] / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    for requested in sys.argv[1:] or VARIANTS:
+        make(requested)
