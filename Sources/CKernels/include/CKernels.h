@@ -1,1 +1,83 @@
+// The compute kernels of Colony: one table of functions per instruction set, all of which give the same bits.
+//
+// Every kernel follows one canonical order of IEEE operations (written beside it in `operations/`), which is a chain
+// per output lane and therefore independent of the width of the machine's vectors, of tiles, batches and threads.
+// Weights lie in panels of 16 rows: [panel][column][16 rows], the last panel padded with zero rows.
 #pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// Rows of a panel, lanes of a reduction, positions of a key panel.
+#define COLONY_LANES 16
+
+/// How a weight is stored; the index of the table's `linear` and `decode`.
+enum { COLONY_FORMAT_BF16 = 0, COLONY_FORMAT_F16 = 1, COLONY_FORMAT_F32 = 2, COLONY_FORMAT_COUNT = 3 };
+
+/// One linear layer for a list of tokens. A null index list means the identity.
+typedef struct colony_linear_arguments {
+    const void *_Nullable weights;
+    const float *_Nullable bias;          // one per row, or null
+    const float *_Nullable input;
+    const intptr_t *_Nullable input_rows; // per token, the row of `input`, or null
+    size_t input_stride;
+    float *_Nullable output;
+    const intptr_t *_Nullable output_rows; // per token, the row of `output`, or null
+    size_t output_stride;
+    const float *_Nullable scales; // per token, multiplied into its output row last, or null
+    size_t rows;
+    size_t columns;
+    size_t tokens;
+} colony_linear_arguments;
+
+/// Attention of the query heads of one row that share key/value head `kv_head`.
+typedef struct colony_attention_arguments {
+    const float *_Nullable query;   // [heads][key_dim]
+    float *_Nullable output;        // [heads][value_dim]
+    float *_Nonnull const *_Nullable blocks; // each [kv_heads][positions/16][key_dim][16], then [kv_heads][positions][value_dim]
+    size_t visible;       // how many positions the row may see, at least 1
+    size_t block_positions;
+    size_t kv_head_count;
+    size_t kv_head;
+    size_t key_dim;
+    size_t value_dim;
+    size_t group; // query heads per key/value head
+    float scale;
+    float *_Nullable scores; // scratch, group * scores_stride floats
+    size_t scores_stride; // at least `visible` rounded up to 16
+} colony_attention_arguments;
+
+/// One function per operation; see `operations/` for what each computes and in which order.
+typedef struct colony_kernel_table {
+    void (*_Nonnull linear[COLONY_FORMAT_COUNT])(const colony_linear_arguments *arguments, size_t first_panel, size_t panel_count);
+    void (*_Nonnull decode[COLONY_FORMAT_COUNT])(const void *source, float *output, size_t count);
+    void (*silu_multiply)(const float *gate, const float *up, float *output, size_t count);
+    void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
+    void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
+    void (*add)(const float *addend, float *sum, size_t count);
+    void (*softmax_top_k)(
+        const float *logits, size_t count, size_t top_k, int normalise, int32_t *experts, float *weights);
+    void (*attention)(const colony_attention_arguments *arguments);
+    void (*exponential)(const float *input, float *output, size_t count);
+} colony_kernel_table;
+
+/// Each answers null where the table is not compiled in or the processor lacks the instructions.
+const colony_kernel_table *_Nullable colony_kernels_generic(void);
+const colony_kernel_table *_Nullable colony_kernels_avx2(void);
+const colony_kernel_table *_Nullable colony_kernels_avx512(void);
+const colony_kernel_table *_Nullable colony_kernels_neon(void);
+
+/// Interleaves row-major weights of `weight_bytes` (2 or 4) each, at any alignment, into panels.
+void colony_pack_panels(const void *source, void *panels, size_t rows, size_t columns, size_t weight_bytes);
+
+/// Writes one position's keys and values into its block.
+void colony_store_key_value(
+    const float *keys, const float *values, float *block, size_t position, size_t block_positions,
+    size_t kv_head_count, size_t key_dim, size_t value_dim);
+
+/// The index of the largest value that is a number, the lowest of equals; 0 if there is none.
+size_t colony_index_of_greatest(const float *values, size_t count);
+
+#pragma clang assume_nonnull end

@@ -1,0 +1,15 @@
+#pragma STDC FP_CONTRACT OFF
+#include "CKernels.h"
+
+#if defined(__x86_64__)
+#include "lanes.h"
+
+#include "../operations/all.h"
+
+const colony_kernel_table *colony_kernels_avx2(void) {
+    int supported = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    return supported ? &table : NULL;
+}
+#else
+const colony_kernel_table *colony_kernels_avx2(void) { return NULL; }
+#endif

@@ -1,0 +1,99 @@
+// 16 lanes in two registers: AVX2 with FMA and F16C.
+#pragma once
+#pragma STDC FP_CONTRACT OFF
+
+#include <immintrin.h>
+
+#include "CKernels.h"
+
+#define KERNEL __attribute__((target("avx2,fma,f16c")))
+#define INLINE KERNEL static inline __attribute__((always_inline, unused))
+#define LINEAR_PANELS_MAX 4
+#define LINEAR_PANELS_TILE 1
+#define LINEAR_TOKENS_MAX 6
+#define LINEAR_PREFETCH_TOKENS_MAX 4
+#define ATTENTION_SCORE_TILE 4
+#define ATTENTION_VALUE_HEADS 2
+#define ATTENTION_VALUE_PARTS 2
+
+typedef struct lanes {
+    __m256 low, high;
+} lanes;
+
+INLINE lanes lanes_of(__m256 low, __m256 high) { return (lanes){low, high}; }
+INLINE lanes lanes_splat(float x) { return lanes_of(_mm256_set1_ps(x), _mm256_set1_ps(x)); }
+INLINE lanes lanes_load(const float *source) { return lanes_of(_mm256_loadu_ps(source), _mm256_loadu_ps(source + 8)); }
+
+INLINE void lanes_store(float *target, lanes x) {
+    _mm256_storeu_ps(target, x.low);
+    _mm256_storeu_ps(target + 8, x.high);
+}
+
+INLINE lanes lanes_add(lanes a, lanes b) {
+    return lanes_of(_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high));
+}
+
+INLINE lanes lanes_subtract(lanes a, lanes b) {
+    return lanes_of(_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high));
+}
+
+INLINE lanes lanes_multiply(lanes a, lanes b) {
+    return lanes_of(_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high));
+}
+
+INLINE lanes lanes_divide(lanes a, lanes b) {
+    return lanes_of(_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high));
+}
+
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c) {
+    return lanes_of(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
+}
+
+// The instruction answers its second operand when the two are equal or one is a NaN.
+INLINE lanes lanes_greater(lanes a, lanes b) {
+    return lanes_of(_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high));
+}
+
+INLINE lanes lanes_at_least(lanes x, float bound) { return lanes_greater(lanes_splat(bound), x); }
+
+INLINE lanes lanes_at_most(lanes x, float bound) {
+    const __m256 most = _mm256_set1_ps(bound);
+    return lanes_of(_mm256_min_ps(most, x.low), _mm256_min_ps(most, x.high));
+}
+
+INLINE lanes lanes_zero_where_less(lanes result, lanes x, float bound) {
+    const __m256 least = _mm256_set1_ps(bound);
+    __m256 low = _mm256_cmp_ps(x.low, least, _CMP_LT_OQ), high = _mm256_cmp_ps(x.high, least, _CMP_LT_OQ);
+    return lanes_of(_mm256_andnot_ps(low, result.low), _mm256_andnot_ps(high, result.high));
+}
+
+INLINE __m256 scale_by_power(__m256 p, __m256 rounded) {
+    const __m256i bias = _mm256_set1_epi32(127);
+    __m256i n = _mm256_sub_epi32(_mm256_castps_si256(rounded), _mm256_set1_epi32(0x4b400000));
+    __m256i half = _mm256_srai_epi32(n, 1);
+    __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+    __m256i second = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(n, half), bias), 23);
+    p = _mm256_mul_ps(p, _mm256_castsi256_ps(first));
+    return _mm256_mul_ps(p, _mm256_castsi256_ps(second));
+}
+
+INLINE lanes lanes_scale_by_power(lanes p, lanes rounded) {
+    return lanes_of(scale_by_power(p.low, rounded.low), scale_by_power(p.high, rounded.high));
+}
+
+INLINE lanes lanes_load_f32(const void *source) { return lanes_load(source); }
+
+INLINE __m256 load_bf16(const __m128i *source) {
+    __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(source));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+}
+
+INLINE lanes lanes_load_bf16(const void *source) {
+    const __m128i *halves = source;
+    return lanes_of(load_bf16(halves), load_bf16(halves + 1));
+}
+
+INLINE lanes lanes_load_f16(const void *source) {
+    const __m128i *halves = source;
+    return lanes_of(_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
+}

@@ -1,0 +1,58 @@
+// 16 lanes in one register: AVX-512.
+#pragma once
+#pragma STDC FP_CONTRACT OFF
+
+#include <immintrin.h>
+
+#include "CKernels.h"
+
+#define KERNEL __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")))
+#define INLINE KERNEL static inline __attribute__((always_inline, unused))
+#define LINEAR_PANELS_MAX 4
+#define LINEAR_PANELS_TILE 2
+#define LINEAR_TOKENS_MAX 8
+#define LINEAR_PREFETCH_TOKENS_MAX 4
+#define ATTENTION_SCORE_TILE 8
+#define ATTENTION_VALUE_HEADS 4
+#define ATTENTION_VALUE_PARTS 4
+
+typedef __m512 lanes;
+
+INLINE lanes lanes_splat(float x) { return _mm512_set1_ps(x); }
+INLINE lanes lanes_load(const float *source) { return _mm512_loadu_ps(source); }
+INLINE void lanes_store(float *target, lanes x) { _mm512_storeu_ps(target, x); }
+INLINE lanes lanes_add(lanes a, lanes b) { return _mm512_add_ps(a, b); }
+INLINE lanes lanes_subtract(lanes a, lanes b) { return _mm512_sub_ps(a, b); }
+INLINE lanes lanes_multiply(lanes a, lanes b) { return _mm512_mul_ps(a, b); }
+INLINE lanes lanes_divide(lanes a, lanes b) { return _mm512_div_ps(a, b); }
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return _mm512_fmadd_ps(a, b, c); }
+// The instruction answers its second operand when the two are equal or one is a NaN.
+INLINE lanes lanes_greater(lanes a, lanes b) { return _mm512_max_ps(a, b); }
+INLINE lanes lanes_at_least(lanes x, float bound) { return _mm512_max_ps(_mm512_set1_ps(bound), x); }
+INLINE lanes lanes_at_most(lanes x, float bound) { return _mm512_min_ps(_mm512_set1_ps(bound), x); }
+
+INLINE lanes lanes_zero_where_less(lanes result, lanes x, float bound) {
+    __mmask16 less = _mm512_cmp_ps_mask(x, _mm512_set1_ps(bound), _CMP_LT_OQ);
+    return _mm512_mask_mov_ps(result, less, _mm512_setzero_ps());
+}
+
+INLINE lanes lanes_scale_by_power(lanes p, lanes rounded) {
+    const __m512i bias = _mm512_set1_epi32(127);
+    __m512i n = _mm512_sub_epi32(_mm512_castps_si512(rounded), _mm512_set1_epi32(0x4b400000));
+    __m512i half = _mm512_srai_epi32(n, 1);
+    __m512i first = _mm512_slli_epi32(_mm512_add_epi32(half, bias), 23);
+    __m512i second = _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(n, half), bias), 23);
+    p = _mm512_mul_ps(p, _mm512_castsi512_ps(first));
+    return _mm512_mul_ps(p, _mm512_castsi512_ps(second));
+}
+
+INLINE lanes lanes_load_f32(const void *source) { return _mm512_loadu_ps(source); }
+
+INLINE lanes lanes_load_bf16(const void *source) {
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)source));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+INLINE lanes lanes_load_f16(const void *source) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)source));
+}

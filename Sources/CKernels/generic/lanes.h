@@ -1,0 +1,76 @@
+// 16 lanes as an array, in plain C: what the other instruction sets are measured against.
+#pragma once
+#pragma STDC FP_CONTRACT OFF
+
+#include "CKernels.h"
+
+#define KERNEL
+#define INLINE static inline __attribute__((always_inline, unused))
+#define LINEAR_PANELS_MAX 1
+#define LINEAR_PANELS_TILE 1
+#define LINEAR_TOKENS_MAX 4
+#define LINEAR_PREFETCH_TOKENS_MAX 1
+#define ATTENTION_SCORE_TILE 4
+#define ATTENTION_VALUE_HEADS 1
+#define ATTENTION_VALUE_PARTS 1
+
+typedef struct lanes {
+    float at[COLONY_LANES];
+} lanes;
+
+#define EACH for (int i = 0; i < COLONY_LANES; i++)
+
+INLINE lanes lanes_splat(float x) { lanes r; EACH r.at[i] = x; return r; }
+INLINE lanes lanes_load(const float *source) { lanes r; __builtin_memcpy(&r, source, sizeof r); return r; }
+INLINE void lanes_store(float *target, lanes x) { __builtin_memcpy(target, &x, sizeof x); }
+INLINE lanes lanes_add(lanes a, lanes b) { EACH a.at[i] = a.at[i] + b.at[i]; return a; }
+INLINE lanes lanes_subtract(lanes a, lanes b) { EACH a.at[i] = a.at[i] - b.at[i]; return a; }
+INLINE lanes lanes_multiply(lanes a, lanes b) { EACH a.at[i] = a.at[i] * b.at[i]; return a; }
+INLINE lanes lanes_divide(lanes a, lanes b) { EACH a.at[i] = a.at[i] / b.at[i]; return a; }
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { EACH c.at[i] = __builtin_fmaf(a.at[i], b.at[i], c.at[i]); return c; }
+INLINE lanes lanes_greater(lanes a, lanes b) { EACH b.at[i] = a.at[i] > b.at[i] ? a.at[i] : b.at[i]; return b; }
+INLINE lanes lanes_at_least(lanes x, float bound) { EACH x.at[i] = x.at[i] < bound ? bound : x.at[i]; return x; }
+INLINE lanes lanes_at_most(lanes x, float bound) { EACH x.at[i] = x.at[i] > bound ? bound : x.at[i]; return x; }
+
+INLINE lanes lanes_zero_where_less(lanes result, lanes x, float bound) {
+    EACH result.at[i] = x.at[i] < bound ? 0 : result.at[i];
+    return result;
+}
+
+INLINE float float_of_bits(uint32_t bits) { float x; __builtin_memcpy(&x, &bits, sizeof x); return x; }
+INLINE uint32_t bits_of_float(float x) { uint32_t bits; __builtin_memcpy(&bits, &x, sizeof bits); return bits; }
+
+INLINE lanes lanes_scale_by_power(lanes p, lanes rounded) {
+    EACH {
+        uint32_t n = bits_of_float(rounded.at[i]) - 0x4b400000u;
+        uint32_t half = (uint32_t)((int32_t)n >> 1);
+        p.at[i] = (p.at[i] * float_of_bits((half + 127) << 23)) * float_of_bits((n - half + 127) << 23);
+    }
+    return p;
+}
+
+INLINE lanes lanes_load_f32(const void *source) { return lanes_load(source); }
+
+INLINE lanes lanes_load_bf16(const void *source) {
+    uint16_t stored[COLONY_LANES];
+    __builtin_memcpy(stored, source, sizeof stored);
+    lanes r;
+    EACH r.at[i] = float_of_bits((uint32_t)stored[i] << 16);
+    return r;
+}
+
+/// Exact for every value: a subnormal is an integer multiple of 2^-24.
+INLINE float float_of_half(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7fff;
+    if (magnitude >= 0x7c00) return float_of_bits(sign | 0x7f800000 | (magnitude & 0x3ff) << 13);
+    if (magnitude >= 0x0400) return float_of_bits(sign | (magnitude + 0x1c000) << 13);
+    return float_of_bits(sign | bits_of_float((float)magnitude * 0x1p-24f));
+}
+
+INLINE lanes lanes_load_f16(const void *source) {
+    uint16_t stored[COLONY_LANES];
+    __builtin_memcpy(stored, source, sizeof stored);
+    lanes r;
+    EACH r.at[i] = float_of_half(stored[i]);
+    return r;
+}

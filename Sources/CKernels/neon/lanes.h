@@ -1,0 +1,87 @@
+// 16 lanes in four registers: NEON of every 64-bit ARM.
+#pragma once
+#pragma STDC FP_CONTRACT OFF
+
+#include <arm_neon.h>
+
+#include "CKernels.h"
+
+#define KERNEL
+#define INLINE static inline __attribute__((always_inline, unused))
+#define LINEAR_PANELS_MAX 4
+#define LINEAR_PANELS_TILE 1
+#define LINEAR_TOKENS_MAX 5
+#define LINEAR_PREFETCH_TOKENS_MAX 4
+#define ATTENTION_SCORE_TILE 4
+#define ATTENTION_VALUE_HEADS 2
+#define ATTENTION_VALUE_PARTS 2
+
+typedef struct lanes {
+    float32x4_t at[4];
+} lanes;
+
+#define EACH for (int i = 0; i < 4; i++)
+
+INLINE lanes lanes_splat(float x) { lanes r; EACH r.at[i] = vdupq_n_f32(x); return r; }
+INLINE lanes lanes_load(const float *source) { lanes r; EACH r.at[i] = vld1q_f32(source + 4 * i); return r; }
+INLINE void lanes_store(float *target, lanes x) { EACH vst1q_f32(target + 4 * i, x.at[i]); }
+INLINE lanes lanes_add(lanes a, lanes b) { EACH a.at[i] = vaddq_f32(a.at[i], b.at[i]); return a; }
+INLINE lanes lanes_subtract(lanes a, lanes b) { EACH a.at[i] = vsubq_f32(a.at[i], b.at[i]); return a; }
+INLINE lanes lanes_multiply(lanes a, lanes b) { EACH a.at[i] = vmulq_f32(a.at[i], b.at[i]); return a; }
+INLINE lanes lanes_divide(lanes a, lanes b) { EACH a.at[i] = vdivq_f32(a.at[i], b.at[i]); return a; }
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { EACH c.at[i] = vfmaq_f32(c.at[i], a.at[i], b.at[i]); return c; }
+
+// Comparison and selection, because the maximum instruction of this architecture prefers a NaN.
+INLINE lanes lanes_greater(lanes a, lanes b) {
+    EACH b.at[i] = vbslq_f32(vcgtq_f32(a.at[i], b.at[i]), a.at[i], b.at[i]);
+    return b;
+}
+
+INLINE lanes lanes_at_least(lanes x, float bound) { return lanes_greater(lanes_splat(bound), x); }
+
+INLINE lanes lanes_at_most(lanes x, float bound) {
+    const float32x4_t most = vdupq_n_f32(bound);
+    EACH x.at[i] = vbslq_f32(vcgtq_f32(x.at[i], most), most, x.at[i]);
+    return x;
+}
+
+INLINE lanes lanes_zero_where_less(lanes result, lanes x, float bound) {
+    const float32x4_t least = vdupq_n_f32(bound), zero = vdupq_n_f32(0);
+    EACH result.at[i] = vbslq_f32(vcltq_f32(x.at[i], least), zero, result.at[i]);
+    return result;
+}
+
+INLINE lanes lanes_scale_by_power(lanes p, lanes rounded) {
+    const int32x4_t bias = vdupq_n_s32(127), rounder = vdupq_n_s32(0x4b400000);
+    EACH {
+        int32x4_t n = vsubq_s32(vreinterpretq_s32_f32(rounded.at[i]), rounder);
+        int32x4_t half = vshrq_n_s32(n, 1);
+        int32x4_t first = vshlq_n_s32(vaddq_s32(half, bias), 23);
+        int32x4_t second = vshlq_n_s32(vaddq_s32(vsubq_s32(n, half), bias), 23);
+        p.at[i] = vmulq_f32(vmulq_f32(p.at[i], vreinterpretq_f32_s32(first)), vreinterpretq_f32_s32(second));
+    }
+    return p;
+}
+
+// Weights are loaded as bytes: a source from a file has any alignment.
+INLINE uint16x4_t load_4_halves(const void *source, int part) {
+    return vreinterpret_u16_u8(vld1_u8((const uint8_t *)source + 8 * part));
+}
+
+INLINE lanes lanes_load_f32(const void *source) {
+    lanes r;
+    EACH r.at[i] = vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)source + 16 * i));
+    return r;
+}
+
+INLINE lanes lanes_load_bf16(const void *source) {
+    lanes r;
+    EACH r.at[i] = vreinterpretq_f32_u32(vshll_n_u16(load_4_halves(source, i), 16));
+    return r;
+}
+
+INLINE lanes lanes_load_f16(const void *source) {
+    lanes r;
+    EACH r.at[i] = vcvt_f32_f16(vreinterpret_f16_u16(load_4_halves(source, i)));
+    return r;
+}

@@ -1,0 +1,51 @@
+// Every operation, built on the 16 lanes that the including file's `lanes.h` defines:
+//   KERNEL, INLINE   attributes of a function (the target's instructions)
+//   lanes            16 floats, and lanes_splat, _load, _store, _add, _subtract, _multiply, _divide, _fma (fused),
+//                    _greater(a, b) = a > b ? a : b, _at_least(x, bound) = x < bound ? bound : x,
+//                    _at_most(x, bound) = x > bound ? bound : x, _zero_where_less(r, x, bound) = x < bound ? 0 : r,
+//                    _scale_by_power(p, t) (see exponential.h), _load_bf16, _load_f16, _load_f32 (any alignment)
+//   LINEAR_*, ATTENTION_*   tile sizes that fill the registers of the machine
+#pragma STDC FP_CONTRACT OFF
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define ATTENTION_GROUP_STEP 64
+
+#include "partial.h"
+
+#include "exponential.h"
+
+#include "elementwise.h"
+#include "norm.h"
+#include "softmax_top_k.h"
+#include "attention.h"
+
+#define FORMAT bf16
+#define WEIGHT_BYTES 2
+#include "decode.h"
+#include "linear.h"
+#undef FORMAT
+#define FORMAT f16
+#include "decode.h"
+#include "linear.h"
+#undef FORMAT
+#undef WEIGHT_BYTES
+#define FORMAT f32
+#define WEIGHT_BYTES 4
+#include "decode.h"
+#include "linear.h"
+#undef FORMAT
+#undef WEIGHT_BYTES
+
+static const colony_kernel_table table = {
+    .linear = {linear_bf16, linear_f16, linear_f32},
+    .decode = {decode_bf16, decode_f16, decode_f32},
+    .silu_multiply = silu_multiply,
+    .rms_norm = rms_norm,
+    .rotate = rotate,
+    .add = add,
+    .softmax_top_k = softmax_top_k,
+    .attention = attention,
+    .exponential = exponential,
+};

@@ -1,0 +1,32 @@
+// Operations without any sum: each output depends on its own inputs only.
+#pragma STDC FP_CONTRACT OFF
+
+/// output = (gate / (1 + exp(-gate))) * up
+KERNEL static void silu_multiply(const float *gate, const float *up, float *output, size_t count) {
+    for (size_t i = 0; i < count; i += COLONY_LANES) {
+        lanes g = lanes_load_some(gate + i, count - i, 0);
+        lanes e = lanes_exponential(lanes_subtract(lanes_splat(-0.0f), g));
+        lanes activated = lanes_divide(g, lanes_add(lanes_splat(1.0f), e));
+        lanes u = lanes_load_some(up + i, count - i, 0);
+        lanes_store_some(output + i, lanes_multiply(activated, u), count - i);
+    }
+}
+
+/// sum = sum + addend
+KERNEL static void add(const float *addend, float *sum, size_t count) {
+    for (size_t i = 0; i < count; i += COLONY_LANES) {
+        lanes a = lanes_load_some(addend + i, count - i, 0);
+        lanes_store_some(sum + i, lanes_add(lanes_load_some(sum + i, count - i, 0), a), count - i);
+    }
+}
+
+/// One head, first half x1, second half x2: x1' = fma(x1, cos, -(x2 * sin)), x2' = fma(x2, cos, x1 * sin).
+KERNEL static void rotate(float *head, const float *cosine, const float *sine, size_t half) {
+    for (size_t i = 0; i < half; i += COLONY_LANES) {
+        lanes c = lanes_load_some(cosine + i, half - i, 0), s = lanes_load_some(sine + i, half - i, 0);
+        lanes x1 = lanes_load_some(head + i, half - i, 0), x2 = lanes_load_some(head + half + i, half - i, 0);
+        lanes minus = lanes_subtract(lanes_splat(-0.0f), lanes_multiply(x2, s));
+        lanes_store_some(head + i, lanes_fma(x1, c, minus), half - i);
+        lanes_store_some(head + half + i, lanes_fma(x2, c, lanes_multiply(x1, s)), half - i);
+    }
+}

@@ -1,0 +1,17 @@
+// RMS norm: 16 partial sums of squares, lane l takes the indices k with k % 16 == l in order, joined by the tree;
+// scale = 1 / sqrt(sum / width + epsilon); output = (x * scale) * weight. Input may be output.
+#pragma STDC FP_CONTRACT OFF
+
+KERNEL static void rms_norm(const float *input, const float *weight, float epsilon, float *output, size_t width) {
+    lanes squares = lanes_splat(0);
+    for (size_t i = 0; i < width; i += COLONY_LANES) {
+        lanes x = lanes_load_some(input + i, width - i, 0);
+        squares = lanes_fma(x, x, squares);
+    }
+    float mean = lanes_tree_sum(squares) / (float)width;
+    lanes scale = lanes_splat(1.0f / __builtin_sqrtf(mean + epsilon));
+    for (size_t i = 0; i < width; i += COLONY_LANES) {
+        lanes x = lanes_load_some(input + i, width - i, 0), w = lanes_load_some(weight + i, width - i, 0);
+        lanes_store_some(output + i, lanes_multiply(lanes_multiply(x, scale), w), width - i);
+    }
+}

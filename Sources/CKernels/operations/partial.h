@@ -1,0 +1,40 @@
+// Loads and stores of the last, incomplete 16 lanes of a row, and the tree that joins 16 partial sums.
+#pragma STDC FP_CONTRACT OFF
+
+/// The first `count` of 16 floats, the others `fill`; all 16 if there are so many.
+INLINE lanes lanes_load_some(const float *source, size_t count, float fill) {
+    if (count >= COLONY_LANES) return lanes_load(source);
+    float values[COLONY_LANES];
+    for (size_t i = 0; i < COLONY_LANES; i++) values[i] = i < count ? source[i] : fill;
+    return lanes_load(values);
+}
+
+/// Stores the first `count` lanes; all 16 if there are so many.
+INLINE void lanes_store_some(float *target, lanes x, size_t count) {
+    if (count >= COLONY_LANES) {
+        lanes_store(target, x);
+        return;
+    }
+    float values[COLONY_LANES];
+    lanes_store(values, x);
+    for (size_t i = 0; i < count; i++) target[i] = values[i];
+}
+
+/// The canonical tree: lanes (i, i+8), then (i, i+4), (i, i+2), (i, i+1).
+INLINE float lanes_tree_sum(lanes x) {
+    float values[COLONY_LANES];
+    lanes_store(values, x);
+    for (int distance = COLONY_LANES / 2; distance > 0; distance /= 2) {
+        for (int i = 0; i < distance; i++) values[i] = values[i] + values[i + distance];
+    }
+    return values[0];
+}
+
+/// The largest lane that is a number, -inf if there is none; the order does not matter.
+INLINE float lanes_greatest_of(lanes x) {
+    float values[COLONY_LANES];
+    lanes_store(values, x);
+    float greatest = -__builtin_inff();
+    for (int i = 0; i < COLONY_LANES; i++) greatest = values[i] > greatest ? values[i] : greatest;
+    return greatest;
+}

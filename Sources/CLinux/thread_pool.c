@@ -1,0 +1,203 @@
+// How a loop is shared out.
+//
+//   ticket   = count of tasks << 32 | next task. A helper takes a task by adding 1 and looks at both halves of what was
+//              there before: a helper that comes late finds next >= count and has taken nothing, so the caller need
+//              not wait for helpers that never came. The fields of the loop are written while the ticket is exhausted.
+//   pending  = tasks that are not finished; the caller waits for 0, spinning first, then asleep.
+//   round    = grows by one per loop; helpers wait for it to change, spinning first, then asleep.
+//
+// Sleepers announce themselves before they look a last time, and who changes a word looks for sleepers afterwards; both
+// sequentially consistent, so that one of the two always sees the other.
+#define _GNU_SOURCE
+#include "include/threads.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/// Spinning without giving way; beyond it every look also yields, so that a crowded machine does not collapse.
+#define PURE_SPIN_NANOSECONDS 20000
+/// How long the caller spins and yields for the last task of a helper before it sleeps.
+#define CALLER_SPIN_NANOSECONDS 200000
+#define PAUSES_PER_LOOK 16
+
+typedef struct helper {
+    colony_thread_pool *pool;
+    pthread_t thread;
+    size_t index;
+} helper;
+
+struct colony_thread_pool {
+    alignas(64) _Atomic uint64_t ticket;
+    alignas(64) _Atomic uint32_t pending;
+    _Atomic uint32_t caller_asleep;
+    alignas(64) _Atomic uint32_t round;
+    _Atomic uint32_t helpers_asleep;
+    _Atomic uint32_t stopping;
+    alignas(64) colony_thread_task task;
+    void *context;
+    uint64_t spin_nanoseconds;
+    pthread_mutex_t turn;
+    size_t helper_count;
+    helper *helpers;
+};
+
+/// The pool whose task this thread is running, and as which of its threads.
+static _Thread_local colony_thread_pool *inside;
+static _Thread_local size_t inside_as;
+
+static uint64_t now_nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static void pause_processor(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t expected) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word, size_t count) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count < INT_MAX ? (int)count : INT_MAX, NULL, NULL, 0);
+}
+
+/// Waits until the word leaves `value`; answers 0 if it is still there after the given time.
+static int spin_while(_Atomic uint32_t *word, uint32_t value, uint64_t limit_nanoseconds) {
+    const uint64_t start = now_nanoseconds();
+    for (;;) {
+        for (int i = 0; i < PAUSES_PER_LOOK; i++) {
+            if (atomic_load_explicit(word, memory_order_acquire) != value) return 1;
+            pause_processor();
+        }
+        uint64_t elapsed = now_nanoseconds() - start;
+        if (elapsed >= limit_nanoseconds) return 0;
+        if (elapsed >= PURE_SPIN_NANOSECONDS) sched_yield();
+    }
+}
+
+static void finish_task(colony_thread_pool *pool) {
+    if (atomic_fetch_sub(&pool->pending, 1) == 1 && atomic_load(&pool->caller_asleep)) futex_wake(&pool->pending, 1);
+}
+
+/// Takes tasks until none is left.
+static void work(colony_thread_pool *pool, size_t thread) {
+    // A look before the addition keeps idle helpers from dirtying the line, and the counter from ever running over.
+    uint64_t ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
+    if ((uint32_t)ticket >= (uint32_t)(ticket >> 32)) return;
+    for (;;) {
+        ticket = atomic_fetch_add_explicit(&pool->ticket, 1, memory_order_acq_rel);
+        if ((uint32_t)ticket >= (uint32_t)(ticket >> 32)) return;
+        pool->task(pool->context, (uint32_t)ticket, thread);
+        finish_task(pool);
+    }
+}
+
+static void *helper_main(void *argument) {
+    helper *self = argument;
+    colony_thread_pool *pool = self->pool;
+    inside = pool;
+    inside_as = self->index;
+    uint32_t seen = atomic_load(&pool->round);
+    while (!atomic_load(&pool->stopping)) {
+        work(pool, self->index);
+        if (!spin_while(&pool->round, seen, pool->spin_nanoseconds)) {
+            atomic_fetch_add(&pool->helpers_asleep, 1);
+            while (atomic_load(&pool->round) == seen) futex_wait(&pool->round, seen);
+            atomic_fetch_sub(&pool->helpers_asleep, 1);
+        }
+        seen = atomic_load(&pool->round);
+    }
+    return NULL;
+}
+
+static void next_round(colony_thread_pool *pool, size_t helpers_wanted) {
+    atomic_fetch_add(&pool->round, 1);
+    if (atomic_load(&pool->helpers_asleep)) futex_wake(&pool->round, helpers_wanted);
+}
+
+colony_thread_pool *colony_thread_pool_create(size_t thread_count, uint32_t spin_microseconds) {
+    colony_thread_pool *pool = aligned_alloc(64, sizeof *pool);
+    if (!pool) return NULL;
+    *pool = (colony_thread_pool){.spin_nanoseconds = (uint64_t)spin_microseconds * 1000};
+    pthread_mutex_init(&pool->turn, NULL);
+    if (thread_count < 2) return pool;
+    pool->helpers = calloc(thread_count - 1, sizeof *pool->helpers);
+    if (!pool->helpers) return pool;
+    // Signals are for the threads that expect them.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (size_t i = 0; i + 1 < thread_count; i++) {
+        pool->helpers[i] = (helper){.pool = pool, .index = i + 1};
+        if (pthread_create(&pool->helpers[i].thread, NULL, helper_main, &pool->helpers[i])) break;
+        pthread_setname_np(pool->helpers[i].thread, "colony-compute");
+        pool->helper_count++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pool;
+}
+
+size_t colony_thread_pool_size(const colony_thread_pool *pool) { return pool->helper_count + 1; }
+
+static void wait_for_helpers(colony_thread_pool *pool) {
+    uint32_t pending = atomic_load(&pool->pending);
+    const uint64_t start = pending ? now_nanoseconds() : 0;
+    while (pending) {
+        if (!spin_while(&pool->pending, pending, CALLER_SPIN_NANOSECONDS)
+            || now_nanoseconds() - start >= CALLER_SPIN_NANOSECONDS) {
+            atomic_store(&pool->caller_asleep, 1);
+            pending = atomic_load(&pool->pending);
+            if (pending) futex_wait(&pool->pending, pending);
+            atomic_store(&pool->caller_asleep, 0);
+        }
+        pending = atomic_load(&pool->pending);
+    }
+}
+
+void colony_thread_pool_run(colony_thread_pool *pool, size_t count, colony_thread_task task, void *context) {
+    const int nested = inside == pool;
+    if (nested || pool->helper_count == 0 || count < 2) {
+        // Without helpers there is nothing to take turns for: callers work side by side.
+        for (size_t i = 0; i < count; i++) task(context, i, nested ? inside_as : 0);
+        return;
+    }
+    pthread_mutex_lock(&pool->turn);
+    colony_thread_pool *outer = inside;
+    const size_t outer_as = inside_as;
+    inside = pool;
+    inside_as = 0;
+    pool->task = task;
+    pool->context = context;
+    atomic_store_explicit(&pool->pending, (uint32_t)count, memory_order_relaxed);
+    atomic_store_explicit(&pool->ticket, (uint64_t)count << 32, memory_order_release);
+    next_round(pool, count - 1);
+    work(pool, 0);
+    wait_for_helpers(pool);
+    inside = outer;
+    inside_as = outer_as;
+    pthread_mutex_unlock(&pool->turn);
+}
+
+void colony_thread_pool_destroy(colony_thread_pool *pool) {
+    atomic_store(&pool->stopping, 1);
+    next_round(pool, pool->helper_count);
+    for (size_t i = 0; i < pool->helper_count; i++) pthread_join(pool->helpers[i].thread, NULL);
+    pthread_mutex_destroy(&pool->turn);
+    free(pool->helpers);
+    free(pool);
+}

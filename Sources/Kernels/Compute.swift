@@ -1,0 +1,43 @@
+import Basics
+import CKernels
+
+/// A table of kernels and a pool of threads: everything that computes goes through one of these.
+///
+/// The result of every operation is the same, bit for bit, for each instruction set, number of threads and split into
+/// batches. Shapes are checked with preconditions: they come from a model that was checked when it was loaded.
+///
+/// `@unchecked Sendable`: a copy of a constant table, and the pool.
+public final class Compute: @unchecked Sendable {
+    /// The instructions in use.
+    public let instructionSet: InstructionSet
+    /// The threads in use.
+    public let pool: ComputePool
+    let table: colony_kernel_table
+
+    /// Chooses the kernels and starts the threads.
+    ///
+    /// Throws `instructionSetUnavailable` or `threadCountOutOfRange`.
+    public init(instructionSet: InstructionSet, threadCount: Int, spinMicroseconds: Int = 1000) throws(KernelError) {
+        guard let table = instructionSet.table?.pointee else {
+            throw .instructionSetUnavailable(requested: instructionSet, available: InstructionSet.available)
+        }
+        guard (1...Limits.Kernels.threadCountMax).contains(threadCount) else {
+            throw .threadCountOutOfRange(count: threadCount, limit: Limits.Kernels.threadCountMax)
+        }
+        self.table = table
+        self.instructionSet = instructionSet
+        pool = ComputePool(threadCount: threadCount, spinMicroseconds: spinMicroseconds)
+    }
+
+    /// Runs `body` over all of `count` in contiguous pieces of about `grain` or more, a few per thread.
+    func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+        let pieces = min(max(count / max(grain, 1), 1), pool.threadCount * piecesPerThread)
+        if pieces == 1 { return body(0..<count) }
+        pool.run(pieces) { piece in
+            body((count * piece / pieces)..<(count * (piece + 1) / pieces))
+        }
+    }
+}
+
+/// Enough that a thread that is late or slow leaves its share to the others.
+let piecesPerThread = 4

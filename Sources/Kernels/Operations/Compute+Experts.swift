@@ -1,0 +1,187 @@
+import CKernels
+
+/// The tokens that go to one expert.
+public struct ExpertBatch {
+    /// The expert.
+    public let weights: ExpertWeights
+    /// Per token, its row of the input.
+    public var inputRows: [Int]
+    /// Per token, its row of the output; no row is named twice in a step.
+    public var outputRows: [Int]
+    /// Per token, what its output row is multiplied with.
+    public var scales: [Float]
+
+    /// The tokens of one expert; the three lists are of one length.
+    public init(weights: ExpertWeights, inputRows: [Int], outputRows: [Int], scales: [Float]) {
+        precondition(inputRows.count == outputRows.count && scales.count == outputRows.count)
+        self.weights = weights
+        self.inputRows = inputRows
+        self.outputRows = outputRows
+        self.scales = scales
+    }
+}
+
+/// Memory that `gatedExperts` works in; it grows to the largest step and stays.
+public struct ExpertScratch {
+    fileprivate let gate = GrowingBuffer<Float>()
+    fileprivate let up = GrowingBuffer<Float>()
+    fileprivate let inputRows = GrowingBuffer<Int>()
+    fileprivate let outputRows = GrowingBuffer<Int>()
+    fileprivate let scales = GrowingBuffer<Float>()
+    fileprivate var plans: [ExpertPlan] = []
+
+    /// Empty scratch.
+    public init() {}
+}
+
+/// One expert of a step: its arguments for the three projections, and where its share of the tasks begins.
+private struct ExpertPlan {
+    var gate = colony_linear_arguments()
+    var up = colony_linear_arguments()
+    var down = colony_linear_arguments()
+    var gateKernel: LinearKernel
+    var upKernel: LinearKernel
+    var downKernel: LinearKernel
+    /// Steps of `panelsPerStep` panels before this expert's, in each of the two regions.
+    var firstHiddenStep = 0
+    var firstOutputStep = 0
+}
+
+extension Compute {
+    /// Per expert and token: `output[row] = down(silu(gate x) * (up x)) * scale`. Input: [rows][hidden], output:
+    /// [rows][hidden]; they must not overlap. All experts share two parallel regions, split by row panels.
+    public func gatedExperts(
+        _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
+    ) {
+        let steps = plan(batches, input: input, output: output, scratch: &scratch)
+        scratch.plans.withUnsafeBufferPointer { plans in
+            guard !plans.isEmpty else { return }
+            pool.run(steps.hidden) { step in
+                let expert = plans[Self.expert(of: step, in: plans) { $0.firstHiddenStep }]
+                hiddenStep(expert, step: step - expert.firstHiddenStep)
+            }
+            pool.run(steps.output) { step in
+                let expert = plans[Self.expert(of: step, in: plans) { $0.firstOutputStep }]
+                let (first, count) = Self.panels(of: step - expert.firstOutputStep, rows: expert.down.rows)
+                withUnsafePointer(to: expert.down) { expert.downKernel($0, first, count) }
+            }
+        }
+    }
+
+    /// Gate, up and activation of a few panels, for all tokens of the expert.
+    private func hiddenStep(_ expert: ExpertPlan, step: Int) {
+        let rows = expert.gate.rows
+        let (first, count) = Self.panels(of: step, rows: rows)
+        withUnsafePointer(to: expert.gate) { expert.gateKernel($0, first, count) }
+        withUnsafePointer(to: expert.up) { expert.upKernel($0, first, count) }
+        guard let gate = expert.gate.output, let up = expert.up.output else { return }
+        let start = first * panelRows
+        let width = min((first + count) * panelRows, rows) - start
+        for token in 0..<expert.gate.tokens {
+            let row = gate + token * rows + start
+            table.silu_multiply(row, up + token * rows + start, row, width)
+        }
+    }
+
+    private static func panels(of step: Int, rows: Int) -> (first: Int, count: Int) {
+        let first = step * panelsPerStep
+        return (first, min(panelsPerStep, (rows + panelRows - 1) / panelRows - first))
+    }
+
+    /// The last expert whose tasks begin at or before `step`.
+    private static func expert(
+        of step: Int, in plans: UnsafeBufferPointer<ExpertPlan>, _ start: (ExpertPlan) -> Int
+    ) -> Int {
+        var low = 0
+        var high = plans.count
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if start(plans[middle]) <= step { low = middle } else { high = middle }
+        }
+        return low
+    }
+}
+
+extension Compute {
+    /// Lays out scratch and tasks; answers how many tasks each region has.
+    private func plan(
+        _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
+    ) -> (hidden: Int, output: Int) {
+        var tokens = 0
+        var hiddenFloats = 0
+        for batch in batches {
+            tokens += batch.inputRows.count
+            hiddenFloats += batch.inputRows.count * batch.weights.gate.rows
+        }
+        scratch.reserve(tokens: tokens, hiddenFloats: hiddenFloats)
+        scratch.plans.removeAll(keepingCapacity: true)
+        var steps = (hidden: 0, output: 0)
+        var firstToken = 0
+        var firstFloat = 0
+        for batch in batches where !batch.inputRows.isEmpty {
+            check(batch, input: input, output: output)
+            let weights = batch.weights
+            var plan = scratch.plan(batch, firstToken: firstToken, firstFloat: firstFloat, table: table)
+            plan.setRows(input: input, output: output)
+            plan.firstHiddenStep = steps.hidden
+            plan.firstOutputStep = steps.output
+            scratch.plans.append(plan)
+            firstToken += batch.inputRows.count
+            firstFloat += batch.inputRows.count * weights.gate.rows
+            steps.hidden += (weights.gate.panelCount + panelsPerStep - 1) / panelsPerStep
+            steps.output += (weights.down.panelCount + panelsPerStep - 1) / panelsPerStep
+        }
+        return steps
+    }
+
+    private func check(_ batch: ExpertBatch, input: RowsView, output: RowsView) {
+        precondition(batch.weights.gate.columns == input.width && batch.weights.down.rows == output.width)
+        precondition(batch.outputRows.count == batch.inputRows.count && batch.scales.count == batch.inputRows.count)
+        for row in batch.inputRows { precondition(row >= 0 && row < input.count, "input row outside the view") }
+        for row in batch.outputRows { precondition(row >= 0 && row < output.count, "output row outside the view") }
+    }
+}
+
+extension ExpertScratch {
+    fileprivate func reserve(tokens: Int, hiddenFloats: Int) {
+        gate.reserve(hiddenFloats)
+        up.reserve(hiddenFloats)
+        inputRows.reserve(tokens)
+        outputRows.reserve(tokens)
+        scales.reserve(tokens)
+    }
+
+    /// One expert's arguments, all but its input and output, with its lists copied to where they stay.
+    fileprivate func plan(
+        _ batch: ExpertBatch, firstToken: Int, firstFloat: Int, table: colony_kernel_table
+    ) -> ExpertPlan {
+        for token in batch.inputRows.indices {
+            inputRows.base[firstToken + token] = batch.inputRows[token]
+            outputRows.base[firstToken + token] = batch.outputRows[token]
+            scales.base[firstToken + token] = batch.scales[token]
+        }
+        let weights = batch.weights
+        var plan = ExpertPlan(
+            gateKernel: weights.gate.format.linear(table), upKernel: weights.up.format.linear(table),
+            downKernel: weights.down.format.linear(table))
+        plan.gate = weights.gate.arguments(tokens: batch.inputRows.count)
+        plan.gate.input_rows = UnsafePointer(inputRows.base + firstToken)
+        plan.gate.output = gate.base + firstFloat
+        plan.up = weights.up.arguments(tokens: batch.inputRows.count)
+        plan.up.input_rows = plan.gate.input_rows
+        plan.up.output = up.base + firstFloat
+        plan.down = weights.down.arguments(tokens: batch.inputRows.count)
+        plan.down.input = UnsafePointer(plan.gate.output)
+        plan.down.output_rows = UnsafePointer(outputRows.base + firstToken)
+        plan.down.scales = UnsafePointer(scales.base + firstToken)
+        return plan
+    }
+}
+
+extension ExpertPlan {
+    mutating func setRows(input: RowsView, output: RowsView) {
+        gate.input = UnsafePointer(input.base)
+        up.input = UnsafePointer(input.base)
+        down.output = output.base
+    }
+}
