@@ -37,7 +37,8 @@ typedef struct colony_attention_arguments {
     const float *_Nullable query;   // [heads][key_dim]
     float *_Nullable output;        // [heads][value_dim]
     float *_Nonnull const *_Nullable blocks; // each [kv_heads][positions/16][key_dim][16], then [kv_heads][positions][value_dim]
-    size_t visible;       // how many positions the row may see, at least 1
+    size_t first;         // positions before this one weigh nothing; below `visible`
+    size_t visible;       // how many positions there are up to the row's own, at least 1
     size_t block_positions;
     size_t kv_head_count;
     size_t kv_head;

@@ -2,7 +2,7 @@
 //
 // Per head: score[p] = (chain of fma(q[d], k[p][d]) over d ascending, from +0) * scale; max over the scores;
 // e[p] = exp(score[p] - max), zero below 1e-20 (no denormal may reach a multiply-add); sum of e in 16 lanes by
-// p % 16, ascending, then the tree; output[d] = (chain of fma(e[p], v[p][d]) over p ascending, from +0) / sum.
+// p % 16, ascending, then the tree; positions before the first weigh exactly 0; output[d] = (chain of fma(e[p], v[p][d]) over p ascending, from +0) / sum.
 // Nothing depends on how positions are cut into blocks, or on how many rows are computed together.
 #pragma STDC FP_CONTRACT OFF
 
@@ -69,8 +69,9 @@ KERNEL static void attention_scores(const colony_attention_arguments *a) {
 }
 
 /// Scores of one head to exponentials, in place; answers their sum.
-KERNEL static float attention_exponentials(float *scores, size_t visible) {
+KERNEL static float attention_exponentials(float *scores, size_t first, size_t visible) {
     const float nothing = -__builtin_inff();
+    for (size_t p = 0; p < first; p++) scores[p] = nothing;
     lanes greatest = lanes_splat(nothing);
     for (size_t p = 0; p < visible; p += COLONY_LANES) {
         greatest = lanes_greater(lanes_load_some(scores + p, visible - p, nothing), greatest);
@@ -169,7 +170,7 @@ KERNEL static void attention(const colony_attention_arguments *a) {
         part.output = a->output + head * a->value_dim;
         part.scores = a->scores + head * a->scores_stride;
         for (size_t h = 0; h < part.group; h++) {
-            sums[h] = attention_exponentials(part.scores + h * a->scores_stride, a->visible);
+            sums[h] = attention_exponentials(part.scores + h * a->scores_stride, a->first, a->visible);
         }
         attention_values(&part);
         for (size_t h = 0; h < part.group; h++) {

@@ -33,8 +33,7 @@ public final class PackedMatrix: @unchecked Sendable {
         guard source.count == expected, let sourceBase = source.baseAddress else {
             throw .matrixSizeMismatch(expectedBytes: expected, foundBytes: source.count)
         }
-        let panels = (rows + panelRows - 1) / panelRows
-        byteCount = panels * panelRows * columns * format.bytesPerWeight
+        byteCount = Self.byteCount(rows: rows, columns: columns, format: format)
         var memory: UnsafeMutableRawPointer?
         guard posix_memalign(&memory, 64, byteCount) == 0, let memory else { throw .outOfMemory(byteCount: byteCount) }
         base = memory
@@ -45,6 +44,11 @@ public final class PackedMatrix: @unchecked Sendable {
     }
 
     deinit { free(base) }
+
+    /// What a matrix of this shape occupies once it is packed, in bytes.
+    public static func byteCount(rows: Int, columns: Int, format: WeightFormat) -> Int {
+        (rows + panelRows - 1) / panelRows * panelRows * columns * format.bytesPerWeight
+    }
 
     /// How many panels of 16 rows.
     var panelCount: Int { (rows + panelRows - 1) / panelRows }

@@ -32,13 +32,18 @@ public struct KeyValueLayout: Hashable, Sendable {
 public struct AttentionSpan: @unchecked Sendable {
     /// The blocks of the row's sequence, in order.
     public let blocks: UnsafePointer<UnsafeMutablePointer<Float>>
-    /// How many positions the row may see, its own included; at least 1.
+    /// The first position that counts; not 0 only under a sliding window.
+    public let firstPosition: Int
+    /// How many positions there are up to the row's own, included; at least 1.
     public let visiblePositions: Int
 
-    /// Names blocks, which must hold `visiblePositions` positions.
-    public init(blocks: UnsafePointer<UnsafeMutablePointer<Float>>, visiblePositions: Int) {
-        precondition(visiblePositions > 0, "a row sees at least itself")
+    /// Names blocks, which must hold `visiblePositions` positions; those before `firstPosition` weigh nothing.
+    public init(
+        blocks: UnsafePointer<UnsafeMutablePointer<Float>>, firstPosition: Int = 0, visiblePositions: Int
+    ) {
+        precondition(visiblePositions > firstPosition && firstPosition >= 0, "a row sees at least itself")
         self.blocks = blocks
+        self.firstPosition = firstPosition
         self.visiblePositions = visiblePositions
     }
 }
@@ -98,8 +103,11 @@ extension Compute {
             arguments.query = UnsafePointer(
                 queries.base + row * queries.width + arguments.kv_head * group * layout.keyDim)
             arguments.output = output.base + row * output.width + arguments.kv_head * group * layout.valueDim
-            arguments.blocks = spans[row].blocks
-            arguments.visible = spans[row].visiblePositions
+            // Blocks that lie before the window are not even read.
+            let skippedBlocks = spans[row].firstPosition / layout.blockPositions
+            arguments.blocks = spans[row].blocks + skippedBlocks
+            arguments.first = spans[row].firstPosition - skippedBlocks * layout.blockPositions
+            arguments.visible = spans[row].visiblePositions - skippedBlocks * layout.blockPositions
             arguments.scores = scores + thread * group * stride
             table.attention(&arguments)
         }
