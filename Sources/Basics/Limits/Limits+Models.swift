@@ -1,0 +1,22 @@
+extension Limits {
+    /// Limits of what `config.json` may ask for; generous beyond every published model, so that a damaged file is
+    /// refused before its numbers are multiplied.
+    public enum Models {
+        /// Widest hidden size, feed-forward width or head.
+        public static let widthMax = 1 << 20
+        /// Most layers.
+        public static let layersMax = 4096
+        /// Most query heads.
+        public static let headsMax = 4096
+        /// Most experts of a layer.
+        public static let expertsMax = 65_536
+        /// Largest vocabulary.
+        public static let vocabularyMax = 1 << 24
+        /// Longest context, in tokens.
+        public static let contextTokensMax = 1 << 24
+        /// Positions of one block of the key-value cache.
+        public static let keyValueBlockPositions = 64
+        /// Rows whose logits are computed together: bounds the memory for scoring long prompts.
+        public static let logitRowsMax = 16
+    }
+}

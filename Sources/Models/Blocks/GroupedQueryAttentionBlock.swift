@@ -1,0 +1,115 @@
+import Basics
+import Kernels
+import Weights
+
+/// A linear layer with its optional bias.
+struct LinearBlock: Sendable {
+    let matrix: PackedMatrix
+    let bias: [Float]?
+
+    init(_ names: LinearNames, outputs: Int, inputs: Int, _ checkpoint: Checkpoint) throws(WeightsError) {
+        matrix = try checkpoint.tensor(names.weight, shape: [outputs, inputs]).packed()
+        guard let name = names.bias else {
+            bias = nil
+            return
+        }
+        bias = try checkpoint.tensor(name, shape: [outputs]).floats()
+    }
+}
+
+/// Grouped-query attention over the sequences' own caches. Keeps no state.
+final class GroupedQueryAttentionBlock: Sendable {
+    private let shape: GroupedQueryAttentionDescription
+    private let query: LinearBlock
+    private let key: LinearBlock
+    private let value: LinearBlock
+    private let output: LinearBlock
+    private let queryNorm: [Float]?
+    private let keyNorm: [Float]?
+    private let normEpsilon: Float
+
+    init(
+        _ shape: GroupedQueryAttentionDescription, model: ModelDescription, _ checkpoint: Checkpoint
+    ) throws(WeightsError) {
+        self.shape = shape
+        normEpsilon = model.normEpsilon
+        let queryWidth = shape.headCount * shape.headWidth
+        let keyWidth = shape.keyValueHeadCount * shape.headWidth
+        query = try LinearBlock(shape.query, outputs: queryWidth, inputs: model.hiddenSize, checkpoint)
+        key = try LinearBlock(shape.key, outputs: keyWidth, inputs: model.hiddenSize, checkpoint)
+        value = try LinearBlock(shape.value, outputs: keyWidth, inputs: model.hiddenSize, checkpoint)
+        output = try LinearBlock(shape.output, outputs: model.hiddenSize, inputs: queryWidth, checkpoint)
+        queryNorm = try shape.queryNormName.map { name throws(WeightsError) in
+            try checkpoint.tensor(name, shape: [shape.headWidth]).floats()
+        }
+        keyNorm = try shape.keyNormName.map { name throws(WeightsError) in
+            try checkpoint.tensor(name, shape: [shape.headWidth]).floats()
+        }
+    }
+
+    /// `normed` `[rows, hidden]` → `projected` `[rows, hidden]`, the block's contribution to the residual stream.
+    func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
+        let range = rows.indices
+        let compute = state.compute
+        let input = state.normed.view(range)
+        let queries = state.query.view(range, width: shape.headCount * shape.headWidth)
+        let keys = state.key.view(range, width: shape.keyValueHeadCount * shape.headWidth)
+        let values = state.value.view(range, width: shape.keyValueHeadCount * shape.headWidth)
+
+        compute.linear(query.matrix, input: input, output: queries, bias: query.bias)
+        compute.linear(key.matrix, input: input, output: keys, bias: key.bias)
+        compute.linear(value.matrix, input: input, output: values, bias: value.bias)
+        normaliseHeads(queries, queryNorm, compute)
+        normaliseHeads(keys, keyNorm, compute)
+        rotate(queries, headCount: shape.headCount, range, state)
+        rotate(keys, headCount: shape.keyValueHeadCount, range, state)
+        let layout = layout(blockPositions: Limits.Models.keyValueBlockPositions)
+        store(keys, values, layer: layer, rows: rows, layout, compute)
+
+        let attended = state.attended.view(range, width: queries.width)
+        compute.attention(
+            queries: queries, headCount: shape.headCount, spans: spans(layer: layer, rows: rows), layout: layout,
+            scale: 1 / Float(shape.headWidth).squareRoot(), output: attended, scratch: &state.attentionScratch)
+        compute.linear(output.matrix, input: attended, output: state.projected.view(range), bias: output.bias)
+    }
+
+    /// How a layer's keys and values lie in a block.
+    func layout(blockPositions: Int) -> KeyValueLayout {
+        KeyValueLayout(
+            kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
+            blockPositions: blockPositions)
+    }
+
+    private func normaliseHeads(_ rows: RowsView, _ weight: [Float]?, _ compute: Compute) {
+        guard let weight else { return }
+        let heads = rows.reshaped(width: shape.headWidth)
+        compute.rmsNorm(heads, weight: weight, epsilon: normEpsilon, output: heads)
+    }
+
+    private func rotate(_ rows: RowsView, headCount: Int, _ range: Range<Int>, _ state: ForwardState) {
+        let pairCount = shape.rotary.inverseFrequencies.count
+        state.compute.rotate(
+            rows, headCount: headCount, cosine: state.cosine.view(range, width: pairCount),
+            sine: state.sine.view(range, width: pairCount))
+    }
+
+    private func store(
+        _ keys: RowsView, _ values: RowsView, layer: Int, rows: ArraySlice<StepBatch.Row>, _ layout: KeyValueLayout,
+        _ compute: Compute
+    ) {
+        for (row, entry) in rows.enumerated() {
+            let place = entry.cache.place(of: entry.position, layer: layer)
+            compute.storeKeyValue(
+                keys: keys, values: values, row: row, layout: layout, block: place.block, offset: place.offset)
+        }
+    }
+
+    private func spans(layer: Int, rows: ArraySlice<StepBatch.Row>) -> [AttentionSpan] {
+        rows.map { row in
+            let end = row.position + 1
+            return AttentionSpan(
+                blocks: row.cache.table(layer: layer), firstPosition: max(0, end - (shape.windowTokens ?? end)),
+                visiblePositions: end)
+        }
+    }
+}

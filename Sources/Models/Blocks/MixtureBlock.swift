@@ -1,0 +1,76 @@
+import Basics
+import Kernels
+import Weights
+
+/// A softmax router in front of experts that an `ExpertBackend` computes.
+final class MixtureBlock: Sendable {
+    private let shape: MixtureDescription
+    private let router: PackedMatrix
+
+    init(_ shape: MixtureDescription, model: ModelDescription, _ checkpoint: Checkpoint) throws(WeightsError) {
+        self.shape = shape
+        router = try checkpoint.tensor(shape.routerName, shape: [shape.expertCount, model.hiddenSize]).packed()
+    }
+
+    /// Routes the `normed` rows of `range` and hands them to the experts.
+    func begin(
+        layer: LayerIndex, slot: Int, rows range: Range<Int>, _ state: ForwardState, _ experts: any ExpertBackend
+    ) throws(ExpertBackendError) {
+        let input = state.normed.view(range)
+        let logits = state.routerLogits.view(range, width: shape.expertCount)
+        state.compute.linear(router, input: input, output: logits)
+        var routing = state.routing.removeValue(forKey: slot) ?? Routing(expertsPerToken: shape.expertsPerToken)
+        if routing.expertsPerToken != shape.expertsPerToken {
+            routing = Routing(expertsPerToken: shape.expertsPerToken)
+        }
+        state.compute.softmaxTopK(
+            logits: logits, topK: shape.expertsPerToken, normalise: shape.normalisesWeights, experts: &routing.experts,
+            weights: &routing.weights)
+        try experts.begin(slot: slot, layer: layer, input: input, routing: routing)
+        state.routing[slot] = routing
+    }
+}
+
+extension MixtureDescription {
+    /// Reads the weights of one expert.
+    public func loadExpert(
+        _ expert: ExpertIndex, hiddenSize: Int, from checkpoint: Checkpoint
+    ) throws(WeightsError) -> ExpertWeights {
+        let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
+        return ExpertWeights(
+            gate: try tensors.gate.packed(), up: try tensors.up.packed(), down: try tensors.down.packed())
+    }
+
+    /// Bytes that one expert occupies once it is loaded.
+    public func expertBytes(
+        _ expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
+    ) throws(WeightsError) -> UInt64 {
+        let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
+        return [tensors.gate, tensors.up, tensors.down].reduce(0) { total, tensor in
+            total
+                + UInt64(PackedMatrix.byteCount(rows: tensor.shape[0], columns: tensor.shape[1], format: tensor.format))
+        }
+    }
+
+    private func tensors(
+        of expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
+    ) throws(WeightsError) -> (gate: Tensor, up: Tensor, down: Tensor) {
+        switch storage {
+        case .separate(let prefix):
+            let names = GatedFeedForwardDescription(prefix: "\(prefix).\(expert)", width: expertWidth)
+            return (
+                try checkpoint.tensor(names.gateName, shape: [expertWidth, hiddenSize]),
+                try checkpoint.tensor(names.upName, shape: [expertWidth, hiddenSize]),
+                try checkpoint.tensor(names.downName, shape: [hiddenSize, expertWidth])
+            )
+        case .fused(let prefix):
+            let both = try checkpoint.tensor(
+                prefix + ".gate_up_proj", shape: [expertCount, 2 * expertWidth, hiddenSize])
+            let down = try checkpoint.tensor(prefix + ".down_proj", shape: [expertCount, hiddenSize, expertWidth])
+            let pair = both.slice(expert.value)
+            return (
+                pair.rows(0..<expertWidth), pair.rows(expertWidth..<2 * expertWidth), down.slice(expert.value)
+            )
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import Basics
+import Kernels
+
+/// The rows of one step: each is one token of one sequence.
+public struct StepBatch {
+    /// One row.
+    public struct Row {
+        /// The token.
+        public let token: TokenID
+        /// Its place in the sequence, from 0.
+        public let position: Int
+        /// The sequence's cache; has room for `position`.
+        public let cache: SequenceCache
+
+        /// One token of one sequence.
+        public init(token: TokenID, position: Int, cache: SequenceCache) {
+            self.token = token
+            self.position = position
+            self.cache = cache
+        }
+    }
+
+    /// The rows; tokens of one sequence in order of position.
+    public var rows: [Row]
+
+    /// Collects rows.
+    public init(rows: [Row] = []) { self.rows = rows }
+}
+
+/// The buffers of a forward pass, allocated once for `rowsMax` rows, and the kernels it runs on. One engine thread
+/// uses it at a time.
+public final class ForwardState {
+    /// Rows that a step may have.
+    public let rowsMax: Int
+    /// The kernels and their threads.
+    public let compute: Compute
+
+    let hidden: Rows
+    let normed: Rows
+    let query: Rows
+    let key: Rows
+    let value: Rows
+    let attended: Rows
+    let projected: Rows
+    let cosine: Rows
+    let sine: Rows
+    let routerLogits: Rows
+    let logits: Rows
+    let selected: Rows
+    var routing: [Int: Routing] = [:]
+    var attentionScratch = AttentionScratch()
+    var expertScratch = ExpertScratch()
+    /// Where the time of the steps so far went.
+    public internal(set) var phases = StepPhases()
+
+    /// Allocates buffers for steps of up to `rowsMax` rows.
+    public init(_ model: ModelDescription, rowsMax: Int, compute: Compute) {
+        self.rowsMax = rowsMax
+        self.compute = compute
+        let attentions = model.layers.map(\.attention)
+        func rows(_ width: Int?, capacity: Int? = nil) -> Rows {
+            Rows(capacity: capacity ?? rowsMax, width: max(1, width ?? 1))
+        }
+        hidden = rows(model.hiddenSize)
+        normed = rows(model.hiddenSize)
+        projected = rows(model.hiddenSize)
+        query = rows(attentions.map { $0.headCount * $0.headWidth }.max())
+        attended = rows(query.width)
+        key = rows(attentions.map { $0.keyValueHeadCount * $0.headWidth }.max())
+        value = rows(key.width)
+        cosine = rows(attentions.map { $0.rotary.inverseFrequencies.count }.max())
+        sine = rows(cosine.width)
+        routerLogits = rows(model.mixtures.map(\.expertCount).max())
+        logits = rows(model.vocabularySize, capacity: Limits.Models.logitRowsMax)
+        selected = rows(model.hiddenSize, capacity: Limits.Models.logitRowsMax)
+    }
+}
+
+/// Seconds spent in each phase of the steps so far.
+public struct StepPhases: Sendable {
+    /// Norms, projections and attention.
+    public var attentionSeconds = 0.0
+    /// Router, and handing rows to the experts.
+    public var routeSeconds = 0.0
+    /// Waiting for the experts and adding their rows.
+    public var combineSeconds = 0.0
+    /// Dense feed-forward blocks.
+    public var denseSeconds = 0.0
+    /// Output projection.
+    public var headSeconds = 0.0
+
+    /// Nothing spent yet.
+    public init() {}
+}
+
+extension ModelDescription {
+    /// The mixtures among the layers.
+    public var mixtures: [MixtureDescription] {
+        layers.compactMap { layer in
+            guard case .mixture(let mixture) = layer.feedForward else { return nil }
+            return mixture
+        }
+    }
+}

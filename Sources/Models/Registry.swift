@@ -1,0 +1,23 @@
+import Basics
+import Weights
+
+/// An architecture: a function from `config.json` and the names of the stored tensors to a description.
+public typealias Architecture = @Sendable (ConfigurationReader, Set<String>) throws(ModelError) -> ModelDescription
+
+/// Every architecture that Colony serves. A new one is one file in `Architectures` and one line here.
+public enum Registry {
+    /// `model_type` of `config.json` → the architecture.
+    public static let architectures: [String: Architecture] = [
+        "qwen3_moe": describeQwen3Moe
+    ]
+
+    /// Describes the model of a checkpoint.
+    public static func describe(_ checkpoint: Checkpoint) throws(ModelError) -> ModelDescription {
+        let configuration = ConfigurationReader(checkpoint.configuration)
+        guard let type = configuration.value("model_type") else { throw .configurationKeyMissing(key: "model_type") }
+        guard let architecture = architectures[type.string ?? ""] else {
+            throw .unknownArchitecture(found: type.string ?? type.serialised(), supported: architectures.keys.sorted())
+        }
+        return try architecture(configuration, Set(checkpoint.tensorNames))
+    }
+}
