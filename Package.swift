@@ -26,7 +26,8 @@ func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.init(stringLiteral: name), "Basics", "TestSupport"] + dependencies,
+        name: "\(name)Tests",
+        dependencies: [.init(stringLiteral: name), "TestSupport"] + (name == "Basics" ? [] : ["Basics"]) + dependencies,
         exclude: [], resources: resources, swiftSettings: strict)
 }
 
@@ -72,8 +73,9 @@ let package = Package(
         library("HTTPServer", ["Basics", "Transport", "CNghttp2", "COpenSSL", "CLinux", logging]),
 
         // Level 4
-        library("Engine", ["Basics", "Kernels", "Models", "Scheduling", logging]),
-        library("ExpertParallel", ["Basics", "Kernels", "Models", "Weights", "Wire", "Transport", "Placement", logging]),
+        library("Engine", ["Basics", "Kernels", "Models", "Scheduling", "Wire", logging]),
+        library(
+            "ExpertParallel", ["Basics", "Kernels", "Models", "Weights", "Wire", "Transport", "Placement", logging]),
         library("ServiceSupport", ["Basics", "Configuration", "CLinux", logging]),
 
         // Level 5
@@ -124,7 +126,7 @@ let package = Package(
         tests(of: "Transport", ["Wire", "COpenSSL"]),
         tests(of: "Models", ["Kernels", "Weights"]),
         tests(of: "HTTPServer", ["Transport"]),
-        tests(of: "Engine", ["Kernels", "Models", "Scheduling", "Weights"]),
+        tests(of: "Engine", ["ExpertParallel", "Kernels", "Models", "Scheduling", "Weights", "Wire"]),
         tests(of: "ExpertParallel", ["Kernels", "Models", "Wire", "Transport", "Weights", "Placement"]),
         tests(of: "GatewayService", ["HTTPServer", "Tokenizer", "Wire"]),
         .testTarget(

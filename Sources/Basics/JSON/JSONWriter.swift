@@ -29,7 +29,8 @@ extension JSON {
                 element.write(to: &text, style: style, level: level + 1)
             }
         case .object(let members):
-            JSON.writeList(members.elements, between: ("{", "}"), to: &text, style: style, level: level) { member, text in
+            JSON.writeList(members.elements, between: ("{", "}"), to: &text, style: style, level: level) {
+                member, text in
                 JSON.writeString(member.key, to: &text)
                 text += style == .compact ? ":" : ": "
                 member.value.write(to: &text, style: style, level: level + 1)

@@ -1,0 +1,57 @@
+import Basics
+import Kernels
+import Models
+import Wire
+
+/// All experts in this process: the reference that every distributed run must equal bit for bit.
+public final class LocalExpertBackend: ExpertBackend {
+    /// Nothing is hidden by cutting a step when the same threads compute both halves.
+    public let slotCount = 1
+
+    private let table: ExpertTable
+    private var runner: ExpertRunner
+    private var output: Rows
+    private var expertsPerToken = 0
+
+    /// Computes the experts of `table`, which must hold all of the model's.
+    public init(table: ExpertTable, compute: Compute, hiddenSize: Int) {
+        self.table = table
+        runner = ExpertRunner(compute: compute)
+        output = Rows(capacity: 1, width: hiddenSize)
+    }
+
+    /// Computes at once; `combine` only adds.
+    public func begin(slot: Int, layer: LayerIndex, input: RowsView, routing: Routing) throws(ExpertBackendError) {
+        expertsPerToken = routing.expertsPerToken
+        let pairCount = routing.experts.count
+        if output.capacity < pairCount { output = Rows(capacity: pairCount, width: output.width) }
+        let pairs = (0..<pairCount).lazy.map { index in
+            DispatchPair(
+                tokenRow: index / routing.expertsPerToken, expert: ExpertIndex(Int(routing.experts[index])),
+                weight: routing.weights[index])
+        }
+        let missing = runner.run(
+            pairs, layer: layer, table: table, input: input, output: output.view(0..<pairCount))
+        precondition(missing == nil, "the single-process mode hosts every expert")
+    }
+
+    /// Adds the rows in the router's order.
+    public func combine(slot: Int, into sum: RowsView) throws(ExpertBackendError) {
+        for row in 0..<sum.count {
+            for rank in 0..<expertsPerToken {
+                let source = output.view(row * expertsPerToken + rank..<row * expertsPerToken + rank + 1)
+                RowAddition.add(source, to: sum.rows(row..<row + 1))
+            }
+        }
+    }
+
+    /// Nothing is ever under way between calls.
+    public func abandon() {}
+}
+
+/// Adding one row to another: both backends use it, so that their sums have the same order.
+enum RowAddition {
+    static func add(_ source: RowsView, to sum: RowsView) {
+        for column in 0..<sum.width { sum.base[column] += source.base[column] }
+    }
+}

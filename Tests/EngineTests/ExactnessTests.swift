@@ -1,0 +1,61 @@
+import Basics
+import Engine
+import Kernels
+import Testing
+import Wire
+
+/// The same request gives the same bits whatever else the machine does (DESIGN §2).
+@Suite struct ExactnessTests {
+    static let checkpoint = "qwen3_moe_bf16"
+
+    /// Eight requests that differ in everything: lengths, sampling, scoring.
+    static var requests: [Generate] {
+        (0..<8).map { (index: Int) -> Generate in
+            let prompt = (0..<(1 + index * 9)).map { (position: Int) -> TokenID in
+                TokenID(Int32(4 + (position * 37 + index * 11) % 300))
+            }
+            var sampling = SamplingParameters(temperature: index % 2 == 0 ? 0 : 0.9, topP: 0.95, minP: 0.01)
+            sampling.topK = index % 4 == 1 ? 0 : 40
+            sampling.repetitionPenalty = 1.1
+            sampling.presencePenalty = 0.2
+            sampling.frequencyPenalty = 0.1
+            sampling.seed = UInt64(index)
+            return Generate(
+                prompt: prompt, tokensMax: 14, sampling: sampling, logprobCount: 5,
+                wantsPromptLogprobs: index % 3 == 0)
+        }
+    }
+
+    static let alone = Result { try answers(EngineHarness(checkpoint: checkpoint), together: false) }
+
+    static func answers(_ harness: EngineHarness, together: Bool) throws -> [Generated] {
+        guard together else { return try requests.map { try harness.run($0) } }
+        return try requests.map { try harness.start($0) }.map { try $0.wait() }
+    }
+
+    @Test func inABatch() throws {
+        let harness = try EngineHarness(checkpoint: Self.checkpoint)
+        #expect(try Self.answers(harness, together: true) == Self.alone.get())
+    }
+
+    @Test(arguments: [8, 11, 200]) func inChunksOfAnySize(rows: Int) throws {
+        let harness = try EngineHarness(checkpoint: Self.checkpoint, rows: rows)
+        #expect(try Self.answers(harness, together: true) == Self.alone.get())
+    }
+
+    @Test(arguments: 2...3) func onAnyNumberOfThreads(threads: Int) throws {
+        let harness = try EngineHarness(checkpoint: Self.checkpoint, threads: threads)
+        #expect(try Self.answers(harness, together: true) == Self.alone.get())
+    }
+
+    @Test(arguments: InstructionSet.available) func onAnyInstructionSet(instructionSet: InstructionSet) throws {
+        let harness = try EngineHarness(checkpoint: Self.checkpoint, instructionSet: instructionSet)
+        #expect(try Self.answers(harness, together: true) == Self.alone.get())
+    }
+
+    /// A cache of few blocks: the youngest sequences lose theirs again and again.
+    @Test func afterPreemptions() throws {
+        let harness = try EngineHarness(checkpoint: Self.checkpoint, cacheBytes: 256 << 10)
+        #expect(try Self.answers(harness, together: true) == Self.alone.get())
+    }
+}

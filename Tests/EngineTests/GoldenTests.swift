@@ -1,0 +1,44 @@
+import Basics
+import Engine
+import Kernels
+import TestSupport
+import Testing
+import Wire
+
+@Suite struct GoldenTests {
+    /// Difference in logprob that another order of f32 sums explains; a wrong weight or formula is far beyond it.
+    static let tolerance = 0.002
+
+    @Test(arguments: Fixtures.checkpointNames) func answersEqualTheReference(name: String) throws {
+        let harness = try EngineHarness(checkpoint: name)
+        let golden = try Golden(checkpoint: name)
+        #expect(golden.cases.count >= 4)
+        for expected in golden.cases {
+            let answer = try harness.run(request(expected))
+            #expect(answer.tokens.map(\.token) == expected.greedy)
+            #expect(answer.promptTokens.map(\.token) == expected.prompt)
+            #expect(answer.promptTokens.first?.logprob == nil)
+            let scored = answer.promptTokens.dropFirst() + answer.tokens
+            for (position, token) in scored.enumerated() {
+                let difference = abs(Double(token.logprob ?? .nan) - expected.tokenLogprob(after: position))
+                #expect(difference < Self.tolerance, "position \(position)")
+                compareTop(token, expected, position)
+            }
+        }
+    }
+
+    private func request(_ expected: Golden.Case) -> Generate {
+        Generate(
+            prompt: expected.prompt, tokensMax: UInt32(expected.greedy.count), logprobCount: 20,
+            wantsPromptLogprobs: true)
+    }
+
+    private func compareTop(_ token: ScoredToken, _ expected: Golden.Case, _ position: Int) {
+        #expect(token.top.count == 20)
+        let ours = Dictionary(token.top.map { ($0.token, Double($0.logprob)) }, uniquingKeysWith: { first, _ in first })
+        for (id, logit) in zip(expected.topIDs[position], expected.topLogits[position]).prefix(10) {
+            let logprob = logit - expected.logSumExp[position]
+            #expect(abs((ours[id] ?? .nan) - logprob) < Self.tolerance, "position \(position), token \(id)")
+        }
+    }
+}
