@@ -72,7 +72,8 @@ public struct Generate: Hashable, Sendable {
 
     /// Asks for a continuation.
     public init(
-        prompt: [TokenID], tokensMax: UInt32, tokensMin: UInt32 = 0, sampling: SamplingParameters = SamplingParameters(),
+        prompt: [TokenID], tokensMax: UInt32, tokensMin: UInt32 = 0,
+        sampling: SamplingParameters = SamplingParameters(),
         stopTokens: [TokenID] = [], logprobCount: UInt8? = nil, wantsPromptLogprobs: Bool = false
     ) {
         self.prompt = prompt

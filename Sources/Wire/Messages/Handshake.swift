@@ -26,7 +26,8 @@ public struct Hello: Hashable, Sendable {
 
     /// Describes the dialling side.
     public init(
-        node: NodeID, role: Role, versionMin: UInt16, versionMax: UInt16, linkClass: LinkClass, modelDigest: ModelDigest?
+        node: NodeID, role: Role, versionMin: UInt16, versionMax: UInt16, linkClass: LinkClass,
+        modelDigest: ModelDigest?
     ) {
         self.node = node
         self.role = role
