@@ -13,6 +13,7 @@
 #include <openssl/x509v3.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 // --- contexts ---------------------------------------------------------------------------------------------------
 
@@ -100,3 +101,60 @@ static inline void colony_bio_clear(BIO *bio) { (void)BIO_reset(bio); }
 // --- certificates -----------------------------------------------------------------------------------------------
 
 static inline EVP_PKEY *colony_generate_key(void) { return EVP_EC_gen("P-256"); }
+
+static inline int colony_name_add(X509_NAME *name, const char *field, const char *utf8) {
+    return X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const unsigned char *)utf8, -1, -1, 0);
+}
+
+// Adds an extension given in OpenSSL's configuration syntax; both certificates may be the same.
+static inline int colony_add_extension(X509 *certificate, X509 *issuer, int nid, const char *value) {
+    X509V3_CTX context;
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+    if (extension == NULL) return 0;
+    int added = X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    return added;
+}
+
+// A name as people write it, with its letters as they are.
+static inline int colony_name_print(BIO *output, const X509_NAME *name) {
+    return X509_NAME_print_ex(output, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0;
+}
+
+static inline int colony_set_random_serial(X509 *certificate) {
+    BIGNUM *number = BN_new();
+    int done = number != NULL && BN_rand(number, 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1 &&
+               BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != NULL;
+    BN_free(number);
+    return done;
+}
+
+static inline GENERAL_NAMES *colony_alternative_names(const X509 *certificate) {
+    return (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+}
+
+static inline int colony_alternative_name_count(const GENERAL_NAMES *names) {
+    return sk_GENERAL_NAME_num(names);
+}
+
+// The name at `index`: 1 and its characters for a host name, 2 and its 4 or 16 bytes for an address, 0 for others.
+static inline int colony_alternative_name(
+    const GENERAL_NAMES *names, int index, const unsigned char **bytes, int *byte_count) {
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, index);
+    const ASN1_STRING *text = NULL;
+    if (name->type == GEN_DNS) text = name->d.dNSName;
+    if (name->type == GEN_IPADD) text = name->d.iPAddress;
+    if (text == NULL) return 0;
+    *bytes = ASN1_STRING_get0_data(text);
+    *byte_count = ASN1_STRING_length(text);
+    return name->type == GEN_DNS ? 1 : 2;
+}
+
+// A moment as seconds since 1970; -1 if it cannot be read.
+static inline int64_t colony_unix_seconds(const ASN1_TIME *moment) {
+    struct tm fields;
+    memset(&fields, 0, sizeof fields);
+    return ASN1_TIME_to_tm(moment, &fields) == 1 ? (int64_t)timegm(&fields) : -1;
+}
