@@ -1,0 +1,96 @@
+# Gets a Debian machine with a Swift toolchain ready to build and to run Colony. Each step looks first whether anything
+# is missing, says what it does, and does nothing the second time. Sourced after common.sh.
+
+# Needed to build.
+build_packages=(git libnghttp2-dev libpcre2-dev libssl-dev pkg-config)
+
+# Needed beyond that by the tests: other implementations of HTTP, and Python for the acceptance tests.
+test_packages=(curl libhttp-parser-dev nghttp2-client python3 python3-venv)
+
+environment="$root/.build-venv"
+
+is_installed() {
+    [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = "install ok installed" ]
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        # Without a terminal nobody can type a password: fail at once instead of waiting for it.
+        if [ -t 0 ]; then sudo "$@"; else sudo -n "$@"; fi
+    else
+        fail "neither root nor sudo: as root, run '$*'"
+    fi
+}
+
+# Installs those of the named Debian packages that are missing.
+ensure_packages() {
+    local package missing=()
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        note "not a Debian system: please install what corresponds to: $*"
+        return 0
+    fi
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    if [ ${#missing[@]} = 0 ]; then
+        note "system packages: all there"
+        return 0
+    fi
+    note "system packages: installing ${missing[*]}"
+    local log="$run_directory/apt.log"
+    if ! { as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"; } \
+        >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        fail "apt-get could not install ${missing[*]}"
+    fi
+}
+
+# A Swift toolchain that can read Package.swift.
+ensure_swift() {
+    command -v swift >/dev/null ||
+        fail "no 'swift' in PATH: install a Swift 6.2 (or later) toolchain, see https://www.swift.org/install/linux"
+    local version
+    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+    [ -n "$version" ] || fail "'swift --version' says nothing that looks like a version"
+    [ "$(printf '%s\n' 6.2 "$version" | sort -V | head -n 1)" = 6.2 ] || fail "Swift $version is too old, 6.2 is needed"
+    note "Swift $version"
+}
+
+# The Python environment of the acceptance tests, made anew when its requirements change.
+ensure_environment() {
+    local requirements="$root/Tests/acceptance/requirements.txt" stamp="$environment/.requirements"
+    if [ -f "$stamp" ] && cmp -s "$requirements" "$stamp"; then
+        note "Python environment: there"
+        return 0
+    fi
+    note "Python environment: making .build-venv"
+    local python=/usr/bin/python3 log="$run_directory/pip.log"
+    [ -x "$python" ] || python=python3
+    if ! { rm -rf "$environment" && "$python" -m venv "$environment" &&
+        "$environment/bin/python" -m pip install --quiet --requirement "$requirements"; } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        fail "could not make the Python environment"
+    fi
+    cp "$requirements" "$stamp"
+}
+
+# Builds in release, with the arguments given; shows the whole log only if that fails.
+build_release() {
+    local log="$run_directory/build.log" begin=$SECONDS status=0
+    note "swift build -c release $* (minutes the first time, seconds later)"
+    run_marked swift build --package-path "$root" -c release "$@" >"$log" 2>&1 || status=$?
+    if [ "$status" != 0 ]; then
+        grep -E 'error|warning' -A 6 "$log" | head -n 200 >&2 || true
+        tail -n 15 "$log" >&2
+        fail "the build failed"
+    fi
+    note "built in $((SECONDS - begin)) s"
+}
+
+# Where the executables are.
+executables_directory() {
+    swift build --package-path "$root" -c release --show-bin-path
+}
