@@ -1,0 +1,109 @@
+public import Basics
+
+/// A byte-level byte-pair tokenizer as `tokenizer.json` describes it. Text → normalizer → pieces → merged pairs → ids;
+/// added tokens are cut out of the text first.
+///
+/// Immutable, so any number of threads may use one. The ids of a text depend on the text alone.
+public final class BPETokenizer: Sendable {
+    /// One more than the largest token id.
+    public let vocabularySize: Int
+
+    private let model: BytePairModel
+    private let normalizer: Normalizer
+    private let preTokenizer: PreTokenizer
+    private let postProcessor: PostProcessor
+    private let rawMatcher: AddedTokenMatcher
+    private let normalisedMatcher: AddedTokenMatcher
+    private let entries: TokenEntries
+
+    /// Reads `tokenizer.json`; also learns the added tokens of `tokenizer_config.json`, if that is there.
+    public init(files: TokenizerFiles) throws(TokenizerError) {
+        guard let document = try files.document("tokenizer.json") else { throw .fileMissing(file: "tokenizer.json") }
+        let loader = try TokenizerLoader(document, configuration: try files.document("tokenizer_config.json"))
+        model = loader.model
+        normalizer = try Normalizer(document["normalizer"])
+        preTokenizer = try PreTokenizer(document["pre_tokenizer"])
+        postProcessor = try PostProcessor(document["post_processor"])
+        try TokenizerLoader.checkDecoder(document["decoder"])
+        entries = loader.entries
+        vocabularySize = loader.entries.count
+        var raw = AddedTokenMatcher()
+        var normalised = AddedTokenMatcher()
+        for token in loader.addedTokens {
+            if token.isNormalised {
+                normalised.insert(token, content: normalizer.normalise(token.content))
+            } else {
+                raw.insert(token, content: token.content)
+            }
+        }
+        rawMatcher = raw
+        normalisedMatcher = normalised
+    }
+
+    /// The ids of a text. Added tokens within the text, special ones included, are recognised.
+    /// - Parameter addSpecialTokens: whether to add what the model's post-processor puts around a text (mostly a
+    ///   begin token). Chat templates write these themselves.
+    public func encode(_ text: String, addSpecialTokens: Bool = false) -> [TokenID] {
+        var numbers = addSpecialTokens ? postProcessor.prefix : []
+        let bytes = Array(text.utf8)
+        for section in rawMatcher.sections(of: bytes) {
+            if let token = section.token {
+                numbers.append(token)
+            } else {
+                let isWhole = section.range.count == bytes.count
+                encodeNormalised(normalizer.normalise(isWhole ? bytes : Array(bytes[section.range])), into: &numbers)
+            }
+        }
+        if addSpecialTokens { numbers += postProcessor.suffix }
+        return numbers.map { TokenID($0) }
+    }
+
+    private func encodeNormalised(_ bytes: [UInt8], into numbers: inout [TokenNumber]) {
+        for section in normalisedMatcher.sections(of: bytes) {
+            if let token = section.token {
+                numbers.append(token)
+            } else {
+                let isWhole = section.range.count == bytes.count
+                preTokenizer.forEachPiece(of: isWhole ? bytes : Array(bytes[section.range])) { piece in
+                    encodePiece(piece, into: &numbers)
+                }
+            }
+        }
+    }
+
+    private func encodePiece(_ piece: UnsafeBufferPointer<UInt8>, into numbers: inout [TokenNumber]) {
+        var start = 0
+        while start < piece.count {
+            let end = min(start + Limits.Tokenizer.pieceBytesMax, piece.count)
+            model.encode(UnsafeBufferPointer(rebasing: piece[start..<end]), into: &numbers)
+            start = end
+        }
+    }
+
+    /// The text of a list of tokens. Ids that are no tokens are left out; bytes that are not UTF-8 become U+FFFD.
+    public func decode(_ tokens: [TokenID], skipSpecialTokens: Bool = false) -> String {
+        var bytes: [UInt8] = []
+        for token in tokens where !(skipSpecialTokens && isSpecial(token)) {
+            entries.appendBytes(of: token, to: &bytes)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The raw bytes that a token stands for, not necessarily whole characters; nil if there is no such token.
+    public func bytes(of token: TokenID) -> [UInt8]? {
+        guard entries.contains(token) else { return nil }
+        var bytes: [UInt8] = []
+        entries.appendBytes(of: token, to: &bytes)
+        return bytes
+    }
+
+    /// Whether a token is special: it steers the model and is not text.
+    public func isSpecial(_ token: TokenID) -> Bool { entries.isSpecial(token) }
+
+    /// The token whose entry in the vocabulary is `name` (bytes in their printable stand-ins), or whose added text it
+    /// is; nil if there is none.
+    public func token(named name: String) -> TokenID? { entries.token(named: name) }
+
+    /// The entry of a token in the vocabulary, or its text for an added token; nil if there is no such token.
+    public func name(of token: TokenID) -> String? { entries.name(of: token) }
+}

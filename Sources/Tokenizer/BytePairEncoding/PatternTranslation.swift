@@ -1,0 +1,79 @@
+/// Tokenizer files are written for Oniguruma (Ruby syntax, UTF-8). Nearly all of it means the same to PCRE2; this
+/// rewrites what does not:
+/// - `\s`: PCRE2 counts U+180E as space, Unicode (and Oniguruma) no longer do.
+/// - `\w`: PCRE2 counts all numbers but no marks, Oniguruma letters, marks, decimal digits and connectors.
+/// - `\h`: a hexadecimal digit, not a horizontal space. `\H` is its opposite.
+/// - a `[` inside a class opens a nested class, `&&` intersects: PCRE2 has neither, so both are refused, except for
+///   POSIX names such as `[:alpha:]`.
+enum PatternTranslation {
+    private static let space =
+        "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
+    private static let word = "\\p{L}\\p{M}\\p{Nd}\\p{Pc}"
+    private static let hexadecimal = "0-9a-fA-F"
+
+    /// The same pattern in PCRE2's syntax.
+    static func translate(_ pattern: String) throws(TokenizerError) -> String {
+        let scalars = Array(pattern.unicodeScalars)
+        var result = String.UnicodeScalarView()
+        var index = 0
+        var isInClass = false
+        var classStart = 0
+        while index < scalars.count {
+            let scalar = scalars[index]
+            if scalar == "\\", index + 1 < scalars.count {
+                result.append(contentsOf: escape(scalars[index + 1], isInClass: isInClass).unicodeScalars)
+                index += 2
+                continue
+            }
+            if isInClass {
+                try refuseClassSyntax(scalars, index, pattern)
+                if scalar == "[", let end = posixNameEnd(scalars, index) {
+                    result.append(contentsOf: scalars[index...end])
+                    index = end + 1
+                    continue
+                }
+                if scalar == "]", index > classStart { isInClass = false }
+            } else if scalar == "[" {
+                isInClass = true
+                classStart = index + (index + 1 < scalars.count && scalars[index + 1] == "^" ? 2 : 1)
+            }
+            result.append(scalar)
+            index += 1
+        }
+        return String(result)
+    }
+
+    private static func escape(_ scalar: Unicode.Scalar, isInClass: Bool) -> String {
+        switch (scalar, isInClass) {
+        case ("s", true): space
+        case ("s", false): "[\(space)]"
+        case ("S", false): "[^\(space)]"
+        case ("w", true): word
+        case ("w", false): "[\(word)]"
+        case ("W", false): "[^\(word)]"
+        case ("h", true): hexadecimal
+        case ("h", false): "[\(hexadecimal)]"
+        case ("H", false): "[^\(hexadecimal)]"
+        default: "\\" + String(scalar)
+        }
+    }
+
+    /// The index of the `]` that ends `[:name:]`, nil if that is not what starts at `index`.
+    private static func posixNameEnd(_ scalars: [Unicode.Scalar], _ index: Int) -> Int? {
+        guard index + 1 < scalars.count, scalars[index + 1] == ":" else { return nil }
+        var end = index + 2
+        while end < scalars.count, scalars[end].properties.isAlphabetic || scalars[end] == "^" { end += 1 }
+        return end + 1 < scalars.count && scalars[end] == ":" && scalars[end + 1] == "]" ? end + 1 : nil
+    }
+
+    private static func refuseClassSyntax(
+        _ scalars: [Unicode.Scalar], _ index: Int, _ pattern: String
+    ) throws(TokenizerError) {
+        let isIntersection = scalars[index] == "&" && index + 1 < scalars.count && scalars[index + 1] == "&"
+        let isNested = scalars[index] == "[" && posixNameEnd(scalars, index) == nil
+        guard isIntersection || isNested else { return }
+        throw .componentUnsupported(
+            component: "regular expression syntax", found: isNested ? "a class within a class" : "&&",
+            supported: ["Oniguruma's syntax without nested classes and intersections"])
+    }
+}
