@@ -19,12 +19,18 @@ func withServer(
     handler: @escaping @Sendable (HTTPRequest, HTTPResponse) -> Void,
     serve: @escaping @Sendable (HTTPListener) throws -> Void
 ) async throws {
-    var logger = Logger(label: "test")
-    logger.logLevel = .error
-    let listener = try HTTPListener(
-        configuration: configuration, handler: ClosureHandler(body: handler), logger: logger)
+    let listener = try makeListener(configuration, handler: handler)
     defer { listener.stop(graceMilliseconds: 0) }
     try await onThread { try serve(listener) }
+}
+
+/// A server that logs nothing.
+func makeListener(
+    _ configuration: HTTPConfiguration, handler: @escaping @Sendable (HTTPRequest, HTTPResponse) -> Void = echo
+) throws -> HTTPListener {
+    var logger = Logger(label: "test")
+    logger.logLevel = .error
+    return try HTTPListener(configuration: configuration, handler: ClosureHandler(body: handler), logger: logger)
 }
 
 /// Runs a blocking body on a new thread.
@@ -101,10 +107,13 @@ final class RawClient {
     func receive(upTo byteCount: Int = 64 << 10) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: byteCount)
         let count = recv(descriptor, &bytes, bytes.count, 0)
+        hasEnded = count == 0 || count < 0 && errno != EAGAIN
         return count > 0 ? Array(bytes[..<count]) : nil
     }
 
     private var pending = ""
+    /// Whether the other side has ended the connection, as opposed to being silent.
+    private(set) var hasEnded = false
 
     /// Everything up to and including `mark`; nil if the connection ends before it.
     func receive(through mark: String) -> String? {

@@ -31,6 +31,10 @@ extension Limits {
 
         /// Encoded bytes that a connection holds beside the streams' own buffers; pulling stops above it.
         public static let outboxBytesMax = 256 << 10
+        /// Bytes of one request's body that an HTTP/2 client may send ahead.
+        public static let streamWindowBytes = 256 << 10
+        /// Bytes of all bodies that an HTTP/2 client may send ahead on its connection.
+        public static let connectionWindowBytes = 1 << 20
         /// Bytes of later requests that are kept while one is being answered (HTTP/1 pipelining).
         public static let pipelinedBytesMax = 64 << 10
         /// Bytes read from a socket at once.

@@ -89,7 +89,7 @@ final class Connection: @unchecked Sendable {
         guard case .open = phase else { return }
         guard let secure else { return deliver(wire) }
         do throws(HTTPError) {
-            try secure.receive(wire) { deliver($0) }
+            if try secure.receive(wire, deliver: deliver) { peerEnded() }
         } catch {
             // What TLS wants to say about it still goes out.
             secure.takeWire(into: &outbox)
