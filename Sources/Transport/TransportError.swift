@@ -43,6 +43,8 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
     case timedOut(what: String, milliseconds: Int)
     /// OpenSSL refuses.
     case tls(operation: String, reason: String)
+    /// So many requests of one link are open that no more are taken.
+    case tooManyRequests(limit: Int)
     /// The answer is of a kind that does not answer the request.
     case unexpectedReply(kind: MessageKind)
     /// The certificate names another node than the one that was dialled, or than the other side says it is.
@@ -74,6 +76,7 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
         case .systemCall(let name, let errorNumber): "\(name): \(SystemError.text(of: errorNumber))"
         case .timedOut(let what, let milliseconds): "no \(what) within \(milliseconds) ms"
         case .tls(let operation, let reason): "TLS \(operation): \(reason)"
+        case .tooManyRequests(let limit): "\(limit) requests are open on this link, which is the limit"
         case .unexpectedReply(let kind): "unexpected answer of kind \(kind)"
         case .wrongNode(let expected, let found): "certificate is for node \(found), expected \(expected)"
         case .wrongRole(let expected, let found):

@@ -43,6 +43,23 @@ extension MessageKind {
         }
     }
 
+    /// The kind that answers this one, if it is a request; any request may be answered with `refusal` instead.
+    public var answer: MessageKind? {
+        switch self {
+        case .hello: .welcome
+        case .heartbeat: .heartbeatReply
+        case .echo: .echoReply
+        case .assign: .assignProgress
+        case .dispatch: .combine
+        case .generate: .generated
+        case .statusRequest: .status
+        case .modelFilesRequest: .modelFiles
+        case .welcome, .refusal, .heartbeatReply, .echoReply, .assignProgress, .combine, .generated, .cancel, .status,
+            .modelFiles:
+            nil
+        }
+    }
+
     /// Whether this kind answers a request that the receiver made.
     public var isReply: Bool {
         switch self {
