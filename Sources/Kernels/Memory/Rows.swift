@@ -19,14 +19,15 @@ public final class Rows: @unchecked Sendable {
 
     deinit { UnsafeMutableRawPointer(base).deallocate() }
 
-    /// All rows; valid while this object lives.
-    public var view: RowsView { RowsView(base: base, count: capacity, width: width) }
+    /// All rows.
+    public var view: RowsView { RowsView(base: base, count: capacity, width: width, owner: self) }
 
-    /// Some rows; valid while this object lives.
+    /// Some rows.
     public func view(_ range: Range<Int>) -> RowsView { view.rows(range) }
 }
 
-/// Borrowed rows, contiguous (stride == width), valid while their owner lives: what kernels read and write.
+/// A view of rows, contiguous (stride == width): what kernels read and write. A view of `Rows` keeps them alive, so that
+/// a temporary may be handed to a kernel.
 ///
 /// `@unchecked Sendable`: a pointer and two numbers; see `Rows` for who may write.
 public struct RowsView: @unchecked Sendable {
@@ -36,10 +37,12 @@ public struct RowsView: @unchecked Sendable {
     public let count: Int
     /// Floats per row.
     public let width: Int
+    private let owner: AnyObject?
 
-    /// Borrows `count` rows of `width` floats at `base`.
-    public init(base: UnsafeMutablePointer<Float>, count: Int, width: Int) {
+    /// Borrows `count` rows of `width` floats at `base`; `owner`, if any, is kept alive by the view.
+    public init(base: UnsafeMutablePointer<Float>, count: Int, width: Int, owner: AnyObject? = nil) {
         precondition(count >= 0 && width >= 0)
+        self.owner = owner
         self.base = base
         self.count = count
         self.width = width
@@ -54,13 +57,13 @@ public struct RowsView: @unchecked Sendable {
     /// The rows of a range.
     public func rows(_ range: Range<Int>) -> RowsView {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "rows outside the view")
-        return RowsView(base: base + range.lowerBound * width, count: range.count, width: width)
+        return RowsView(base: base + range.lowerBound * width, count: range.count, width: width, owner: owner)
     }
 
     /// The same floats as rows of another width, which must divide their number.
     public func reshaped(width newWidth: Int) -> RowsView {
         precondition(newWidth > 0 && (count * width) % newWidth == 0, "width does not divide the view")
-        return RowsView(base: base, count: count * width / newWidth, width: newWidth)
+        return RowsView(base: base, count: count * width / newWidth, width: newWidth, owner: owner)
     }
 
     /// All floats, row after row.
