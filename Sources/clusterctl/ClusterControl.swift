@@ -7,5 +7,7 @@ struct ClusterControl: ParsableCommand {
         abstract: "Starts, watches and asks a Colony cluster.",
         subcommands: [
             // One line per subcommand, each in a file of its own.
+            TemplateCommand.self,
+            TokenizeCommand.self,
         ])
 }

@@ -1,0 +1,88 @@
+public import Basics
+import OrderedCollections
+
+/// A model's chat template: turns a conversation into the text that the model continues. The template is a Jinja
+/// program out of the model's files; it is interpreted, with the environment that published templates expect.
+///
+/// Immutable, so any number of threads may render with one.
+public struct ChatTemplate: Sendable {
+    private let template: [JinjaStatement]
+    /// Takes over when there are tools, if the model has one.
+    private let toolTemplate: [JinjaStatement]?
+    private let specialTokens: [(name: String, value: JSON)]
+
+    /// Reads `chat_template.jinja`, or `chat_template` of `tokenizer_config.json`: one template, or a list of named
+    /// ones, of which `default` and `tool_use` are used.
+    public init(files: TokenizerFiles) throws(TokenizerError) {
+        let configuration = try files.document("tokenizer_config.json")
+        specialTokens = Self.specialTokens(configuration)
+        if let bytes = files["chat_template.jinja"] {
+            guard let source = String(validating: bytes, as: UTF8.self) else {
+                throw .fileMalformed(file: "chat_template.jinja", reason: "it is not UTF-8")
+            }
+            template = try JinjaParser.parse(source)
+            toolTemplate = nil
+            return
+        }
+        switch configuration?["chat_template"] {
+        case .string(let source):
+            template = try JinjaParser.parse(source)
+            toolTemplate = nil
+        case .array(let entries):
+            let named = Self.namedTemplates(entries)
+            guard let source = named["default"] ?? named.values.first else { throw .chatTemplateMissing }
+            template = try JinjaParser.parse(source)
+            toolTemplate = try named["tool_use"].map { source throws(TokenizerError) in try JinjaParser.parse(source) }
+        default: throw .chatTemplateMissing
+        }
+    }
+
+    /// Reads a template that is at hand as text; it sees no special tokens but those among the variables.
+    public init(source: String) throws(TokenizerError) {
+        template = try JinjaParser.parse(source)
+        toolTemplate = nil
+        specialTokens = []
+    }
+
+    private static func namedTemplates(_ entries: [JSON]) -> [String: String] {
+        var named: [String: String] = [:]
+        for entry in entries {
+            if let name = entry["name"]?.string, let source = entry["template"]?.string { named[name] = source }
+        }
+        return named
+    }
+
+    private static func specialTokens(_ configuration: JSON?) -> [(name: String, value: JSON)] {
+        var tokens: [(name: String, value: JSON)] = []
+        for key in SpecialTokenNames.keys {
+            if let text = SpecialTokenNames.text(configuration?[key]) { tokens.append((key, .string(text))) }
+        }
+        for (key, value) in configuration?["extra_special_tokens"]?.object ?? [:] {
+            if let text = SpecialTokenNames.text(value) { tokens.append((key, .string(text))) }
+        }
+        if let more = configuration?["additional_special_tokens"]?.array {
+            let texts = more.compactMap { SpecialTokenNames.text($0) }
+            tokens.append(("additional_special_tokens", .array(texts.map { .string($0) })))
+        }
+        return tokens
+    }
+
+    /// The text of a conversation.
+    /// - Parameters:
+    ///   - messages: an array of objects with `role` and `content`.
+    ///   - tools: an array of tool schemas, or nil.
+    ///   - addGenerationPrompt: whether to end with what begins the model's answer.
+    ///   - variables: whatever else the template looks at; a variable overrides a special token of its name.
+    public func render(
+        messages: JSON, tools: JSON?, addGenerationPrompt: Bool, variables: [String: JSON] = [:]
+    ) throws(TokenizerError) -> String {
+        let hasTools = tools.map { !$0.isNull } ?? false
+        var all: [(name: String, value: JinjaValue)] = specialTokens.map { ($0.name, JinjaValue($0.value)) }
+        all.append(("documents", .none))
+        all += variables.map { ($0.key, JinjaValue($0.value)) }
+        all.append(("messages", JinjaValue(messages)))
+        all.append(("tools", tools.map { JinjaValue($0) } ?? .none))
+        all.append(("add_generation_prompt", .boolean(addGenerationPrompt)))
+        return try JinjaInterpreter.render(hasTools ? toolTemplate ?? template : template, variables: all)
+    }
+}
