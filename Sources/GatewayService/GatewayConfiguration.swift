@@ -1,0 +1,17 @@
+public import Basics
+public import HTTPServer
+
+/// How a gateway serves.
+public struct GatewayConfiguration: Sendable {
+    /// The gateway's name in the cluster, as in its certificate.
+    public var node: NodeID
+    /// Where and how it listens for clients.
+    public var http: HTTPConfiguration
+
+    /// Describes a gateway.
+    public init(node: NodeID, http: HTTPConfiguration) {
+        self.node = node
+        self.http = http
+        self.http.limits.bodyBytesMax = min(http.limits.bodyBytesMax, Limits.Gateway.requestBytesMax)
+    }
+}

@@ -1,0 +1,146 @@
+import Basics
+public import Tokenizer
+public import Wire
+
+/// A token of an answer, with where its text begins.
+public struct PlacedToken: Hashable, Sendable {
+    /// The token and its scores.
+    public var scored: ScoredToken
+    /// Characters (Unicode scalars) of the answer's text before it, the echoed prompt included.
+    public var textOffset: Int
+}
+
+/// Why an answer ended, in OpenAI's words.
+public enum ChoiceFinish: String, Sendable {
+    /// The limit of tokens or the end of the context.
+    case length
+    /// An end token, a stop token or a stop string.
+    case stop
+}
+
+/// A piece of one answer; pieces add up to the whole answer.
+public struct ChoicePiece: Hashable, Sendable {
+    /// The prompt's tokens, in the piece that starts an echoed answer; scored if scores were asked for.
+    public var promptTokens: [PlacedToken] = []
+    /// New text.
+    public var text = ""
+    /// New tokens; their text may come with a later piece, or never if they end the answer.
+    public var tokens: [PlacedToken] = []
+    /// Set in the last piece.
+    public var finish: ChoiceFinish?
+
+    /// Nothing yet.
+    public init() {}
+
+    /// Whether it says nothing at all.
+    public var isEmpty: Bool { promptTokens.isEmpty && text.isEmpty && tokens.isEmpty && finish == nil }
+
+    /// Adds the piece that follows.
+    public mutating func append(_ next: ChoicePiece) {
+        promptTokens += next.promptTokens
+        text += next.text
+        tokens += next.tokens
+        finish = next.finish ?? finish
+    }
+}
+
+/// Turns the tokens of one sequence into the text of one answer: detokenises, finds stop strings, echoes the prompt.
+///
+/// The token that ends an answer (an end token, a stop token) is reported among the tokens, but is not text.
+public struct ChoiceAssembler: Sendable {
+    private let tokenizer: BPETokenizer
+    private let prompt: GenerationPlan.PlannedPrompt
+    private let echoes: Bool
+    private let wantsPromptLogprobs: Bool
+    private let tokensMin: Int
+    private var detokenizer: StreamingDetokenizer
+    private var matcher: StopStringMatcher
+    private var scoredPrompt: [ScoredToken] = []
+    private var isPromptOut = false
+    /// Unicode scalars of detokenised text so far, including text that is held back or follows a stop string.
+    private var scalarCount: Int
+    /// Tokens generated so far.
+    public private(set) var tokenCount = 0
+    /// Whether the answer is complete; nothing that comes later belongs to it.
+    public private(set) var isFinished = false
+
+    /// Assembles the choice `index` of a plan.
+    public init(_ plan: GenerationPlan, choice index: Int, tokenizer: BPETokenizer) {
+        self.tokenizer = tokenizer
+        prompt = plan.prompt(ofChoice: index)
+        echoes = plan.echoes
+        wantsPromptLogprobs = plan.wantsPromptLogprobs
+        tokensMin = plan.options.tokensMin
+        detokenizer = StreamingDetokenizer(tokenizer, skipSpecialTokens: plan.options.skipsSpecialTokens)
+        matcher = StopStringMatcher(plan.options.stopStrings)
+        scalarCount = prompt.echoText.unicodeScalars.count
+    }
+
+    /// Takes what the coordinator reports. Afterwards `isFinished` may be true although the coordinator goes on: then
+    /// a stop string was found and the sequence should be cancelled.
+    public mutating func append(_ generated: Generated) -> ChoicePiece {
+        var piece = ChoicePiece()
+        if isFinished { return piece }
+        if wantsPromptLogprobs { scoredPrompt += generated.promptTokens }
+        if !generated.tokens.isEmpty || generated.finish != nil { piece = promptPiece() }
+        for (position, token) in generated.tokens.enumerated() {
+            let endsAnswer = generated.finish == .stop && position == generated.tokens.count - 1
+            append(token, endsAnswer: endsAnswer, to: &piece)
+            if matcher.isMatched {
+                finish(.stop, &piece)
+                return piece
+            }
+        }
+        switch generated.finish {
+        case nil: break
+        case .stop: finish(.stop, &piece)
+        case .length, .cancelled: finish(.length, &piece)
+        }
+        return piece
+    }
+
+    /// The answer of a choice that asks nothing of the cluster: the echoed prompt, or nothing.
+    public mutating func finishWithoutTokens() -> ChoicePiece {
+        append(Generated(finish: .length))
+    }
+
+    private mutating func append(_ token: ScoredToken, endsAnswer: Bool, to piece: inout ChoicePiece) {
+        piece.tokens.append(PlacedToken(scored: token, textOffset: scalarCount))
+        tokenCount += 1
+        if endsAnswer { return }
+        release(detokenizer.append(token.token), to: &piece)
+    }
+
+    private mutating func release(_ text: String, to piece: inout ChoicePiece) {
+        scalarCount += text.unicodeScalars.count
+        piece.text += tokenCount <= tokensMin ? text : matcher.append(text)
+    }
+
+    private mutating func finish(_ reason: ChoiceFinish, _ piece: inout ChoicePiece) {
+        var reason = reason
+        if !matcher.isMatched {
+            release(detokenizer.finish(), to: &piece)
+            if matcher.isMatched { reason = .stop }
+            piece.text += matcher.finish()
+        }
+        piece.finish = reason
+        isFinished = true
+    }
+
+    /// The echoed prompt, once, before anything else.
+    private mutating func promptPiece() -> ChoicePiece {
+        var piece = ChoicePiece()
+        guard echoes, !isPromptOut else { return piece }
+        isPromptOut = true
+        piece.text = prompt.echoText
+        let tokens = wantsPromptLogprobs ? scoredPrompt : prompt.tokens.map { ScoredToken(token: $0) }
+        scoredPrompt = []
+        var walker = StreamingDetokenizer(tokenizer, skipSpecialTokens: false)
+        var offset = 0
+        for token in tokens {
+            piece.promptTokens.append(PlacedToken(scored: token, textOffset: offset))
+            offset += walker.append(token.token).unicodeScalars.count
+        }
+        return piece
+    }
+}

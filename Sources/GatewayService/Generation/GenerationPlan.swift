@@ -1,0 +1,222 @@
+public import Basics
+import Tokenizer
+public import Wire
+
+/// A request with everything decided: what each sequence is asked to generate and what is made of the answer.
+public struct GenerationPlan: Sendable {
+    /// One prompt of the request.
+    public struct PlannedPrompt: Sendable {
+        /// The token ids.
+        public let tokens: [TokenID]
+        /// The text that `echo` puts before the answer; empty without `echo`.
+        public let echoText: String
+    }
+
+    /// The prompts, in the order of the request.
+    public let prompts: [PlannedPrompt]
+    /// Answers per prompt; the choice `index` belongs to the prompt `index / choiceCount`.
+    public let choiceCount: Int
+    /// Whether the answer starts with the prompt.
+    public let echoes: Bool
+    /// What the client chose, with the model's defaults filled in where they matter to the answer's form.
+    public let options: GenerationOptions
+    /// The seed of the first choice.
+    public let seed: UInt64
+    /// How tokens are drawn, with the first choice's seed.
+    public let sampling: SamplingParameters
+    /// Tokens that end an answer.
+    public let stopTokens: [TokenID]
+    private let contextTokensMax: Int
+
+    /// How many sequences the request needs.
+    public var sequenceCount: Int { prompts.count * choiceCount }
+
+    /// The prompt that a choice continues.
+    public func prompt(ofChoice index: Int) -> PlannedPrompt { prompts[index / choiceCount] }
+
+    /// How many tokens a choice may have at most; the context ends where it ends.
+    public func tokensMax(ofChoice index: Int) -> Int {
+        let room = contextTokensMax - prompt(ofChoice: index).tokens.count
+        return min(options.tokensMax ?? room, room)
+    }
+
+    /// Whether a choice has anything to ask the cluster: without tokens to generate and scores to report it is empty.
+    public func needsCluster(choice index: Int) -> Bool { tokensMax(ofChoice: index) > 0 || wantsPromptLogprobs }
+
+    /// Whether prompts are scored.
+    public var wantsPromptLogprobs: Bool { echoes && options.logprobCount != nil }
+
+    /// What the coordinator is asked for a choice.
+    public func generate(choice index: Int) -> Generate {
+        var sampling = sampling
+        sampling.seed = GenerationPlan.seed(seed, choice: index % choiceCount)
+        return Generate(
+            prompt: prompt(ofChoice: index).tokens, tokensMax: UInt32(clamping: tokensMax(ofChoice: index)),
+            tokensMin: UInt32(clamping: options.tokensMin), sampling: sampling, stopTokens: stopTokens,
+            logprobCount: options.logprobCount.map { UInt8(clamping: $0) }, wantsPromptLogprobs: wantsPromptLogprobs)
+    }
+
+    /// The seed of the choice `index` of a prompt: the first has the request's own, so that one answer alone and the
+    /// first of several are the same; the others are spread by a mixing function.
+    public static func seed(_ seed: UInt64, choice index: Int) -> UInt64 {
+        guard index > 0 else { return seed }
+        var mixed = seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+extension GenerationPlan {
+    /// Plans a completion. `randomSeed` is used if the client gave none.
+    public init(
+        _ request: CompletionRequest, model: ModelContext, randomSeed: UInt64
+    ) throws(APIError) {
+        var prompts: [PlannedPrompt] = []
+        for prompt in request.prompts {
+            prompts.append(try GenerationPlan.planned(prompt, request: request, model: model))
+        }
+        try self.init(
+            prompts: prompts, echoes: request.echoes, options: request.options, model: model, randomSeed: randomSeed)
+    }
+
+    /// Plans a chat. `randomSeed` is used if the client gave none.
+    public init(_ request: ChatRequest, model: ModelContext, randomSeed: UInt64) throws(APIError) {
+        let text = try GenerationPlan.renderedChat(request, model: model)
+        let tokens = model.tokenizer.encode(text, addSpecialTokens: request.addsSpecialTokens)
+        try self.init(
+            prompts: [PlannedPrompt(tokens: tokens, echoText: "")], echoes: false, options: request.options,
+            model: model, randomSeed: randomSeed, parameter: "messages")
+    }
+
+    private init(
+        prompts: [PlannedPrompt], echoes: Bool, options: GenerationOptions, model: ModelContext, randomSeed: UInt64,
+        parameter: String = "prompt"
+    ) throws(APIError) {
+        try GenerationPlan.checkModel(options.model, served: model.name)
+        for prompt in prompts {
+            try GenerationPlan.check(prompt.tokens, options: options, model: model, parameter: parameter)
+        }
+        try GenerationPlan.checkVocabulary(options.stopTokens, parameter: "stop_token_ids", model: model)
+        try GenerationPlan.checkVocabulary(options.logitBias.map(\.token), parameter: "logit_bias", model: model)
+        self.prompts = prompts
+        self.echoes = echoes
+        self.options = options
+        choiceCount = options.choiceCount
+        contextTokensMax = model.contextTokensMax
+        seed = options.seed ?? randomSeed
+        sampling = GenerationPlan.sampling(options, defaults: model.defaults, seed: seed)
+        let endTokens = options.ignoresEndTokens ? [] : model.defaults.endTokens
+        stopTokens = Array(Set(endTokens + options.stopTokens)).sorted()
+    }
+
+    private static func sampling(
+        _ options: GenerationOptions, defaults: GenerationDefaults, seed: UInt64
+    ) -> SamplingParameters {
+        SamplingParameters(
+            temperature: options.temperature ?? defaults.temperature.map { Float($0) } ?? 1,
+            topP: options.topP ?? defaults.topP.map { Float($0) } ?? 1,
+            topK: UInt32(clamping: options.topK ?? defaults.topK.map { Int($0) } ?? 0),
+            minP: options.minP ?? defaults.minP.map { Float($0) } ?? 0,
+            repetitionPenalty: options.repetitionPenalty ?? defaults.repetitionPenalty.map { Float($0) } ?? 1,
+            presencePenalty: options.presencePenalty, frequencyPenalty: options.frequencyPenalty,
+            logitBias: options.logitBias, seed: seed)
+    }
+
+    private static func planned(
+        _ prompt: Prompt, request: CompletionRequest, model: ModelContext
+    ) throws(APIError) -> PlannedPrompt {
+        switch prompt {
+        case .text(let text):
+            let tokens = model.tokenizer.encode(text, addSpecialTokens: request.addsSpecialTokens)
+            return PlannedPrompt(tokens: tokens, echoText: request.echoes ? text : "")
+        case .tokens(let tokens):
+            try checkVocabulary(tokens, parameter: "prompt", model: model)
+            return PlannedPrompt(tokens: tokens, echoText: request.echoes ? model.tokenizer.decode(tokens) : "")
+        }
+    }
+
+    private static func renderedChat(_ request: ChatRequest, model: ModelContext) throws(APIError) -> String {
+        guard let template = model.chatTemplate else {
+            let reason = model.chatTemplateProblem.map { ": \($0)" } ?? ""
+            throw .invalid(
+                "messages", "the model '\(model.name)' has no usable chat template\(reason); use /v1/completions")
+        }
+        let text: String
+        do {
+            text = try template.render(
+                messages: request.messages, tools: request.tools, addGenerationPrompt: request.addsGenerationPrompt,
+                variables: request.templateVariables)
+        } catch {
+            throw .invalid("messages", "the chat template cannot render these messages: \(error)")
+        }
+        return request.continuesFinalMessage ? try endedAtFinalMessage(text, request: request) : text
+    }
+
+    /// Cuts what the template writes after the last message (the end of its turn), so that the model continues it.
+    private static func endedAtFinalMessage(_ text: String, request: ChatRequest) throws(APIError) -> String {
+        guard let content = request.messages.array?.last?["content"]?.string else {
+            throw .invalid("continue_final_message", "the last message has no text to continue")
+        }
+        // Compared as bytes, and without surrounding whitespace, which templates often trim.
+        let needle = Array(String(content.trimmingWhitespace()).utf8)
+        let haystack = Array(text.utf8)
+        guard !needle.isEmpty, let start = haystack.lastIndex(of: needle) else {
+            throw .invalid(
+                "continue_final_message", "the chat template does not show the last message's text as it is")
+        }
+        return String(decoding: haystack[..<(start + needle.count)], as: UTF8.self)
+    }
+
+    private static func checkModel(_ name: String?, served: String) throws(APIError) {
+        guard let name, name != served, name != "default" else { return }
+        throw .modelNotFound(name, served: served)
+    }
+
+    private static func check(
+        _ tokens: [TokenID], options: GenerationOptions, model: ModelContext, parameter: String
+    ) throws(APIError) {
+        guard !tokens.isEmpty else {
+            throw .invalid(parameter, "the prompt has no tokens; at least one is needed")
+        }
+        let limit = options.tokensMax == 0 ? model.contextTokensMax : model.contextTokensMax - 1
+        guard tokens.count <= limit else {
+            let room = options.tokensMax == 0 ? "" : " with at least one token to generate"
+            throw .invalid(
+                parameter,
+                "the prompt has \(tokens.count) tokens; the context of \(model.contextTokensMax) tokens has room for "
+                    + "\(limit)\(room)", code: "context_length_exceeded")
+        }
+        if let tokensMax = options.tokensMax, options.tokensMin > tokensMax {
+            throw .invalid("min_tokens", "'min_tokens' is \(options.tokensMin), more than the \(tokensMax) at most")
+        }
+    }
+
+    private static func checkVocabulary(
+        _ tokens: [TokenID], parameter: String, model: ModelContext
+    ) throws(APIError) {
+        guard let token = tokens.first(where: { Int($0.value) >= model.vocabularySize || $0.value < 0 }) else { return }
+        throw .invalid(
+            parameter,
+            "token id \(token) in '\(parameter)' is out of range; the vocabulary has \(model.vocabularySize) tokens",
+            code: "token_out_of_range")
+    }
+}
+
+extension String {
+    fileprivate func trimmingWhitespace() -> Substring {
+        let start = drop { $0.isWhitespace }
+        guard let end = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+        return start[...end]
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// The offset of the last occurrence of `needle`; nil if there is none.
+    fileprivate func lastIndex(of needle: [UInt8]) -> Int? {
+        guard needle.count <= count else { return nil }
+        return (0...(count - needle.count)).last { start in
+            self[start..<(start + needle.count)].elementsEqual(needle)
+        }
+    }
+}
