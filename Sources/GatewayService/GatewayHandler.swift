@@ -54,7 +54,7 @@ final class GatewayHandler: HTTPHandler {
         switch route {
         case .live: answer(200, GatewayHandler.liveBody, route, response)
         case .health: answerHealth(response)
-        case .cluster: answer(200, Array((clusterStatus().json.serialised(.indented) + "\n").utf8), route, response)
+        case .cluster: answerCluster(response)
         case .models, .model: answerModels(route, named: model, response)
         case .metrics: answerMetrics(response)
         case .chatCompletions, .completions: accept(request, route, response)
@@ -78,6 +78,14 @@ final class GatewayHandler: HTTPHandler {
         if status.isReady { return answer(200, GatewayHandler.liveBody, .health, response) }
         let body: JSON = ["status": "unavailable", "reason": .string(status.reason ?? "the cluster is not ready")]
         answer(503, Array(body.serialised().utf8), .health, response)
+    }
+
+    private func answerCluster(_ response: HTTPResponse) {
+        do {
+            answer(200, Array(try clusterStatus().printed().utf8), .cluster, response)
+        } catch {
+            refuse(APIError(Refusal(.internalError, "\(error)")), .cluster, response)
+        }
     }
 
     private func answerMetrics(_ response: HTTPResponse) {
