@@ -69,7 +69,7 @@ public final class Gateway: Sendable {
     private func tick() {
         timerQueue.asyncAfter(deadline: .now() + 1) { [weak self] in
             guard let self, !self.state.withLock({ $0.isStopped }) else { return }
-            self.handler.keepAlive()
+            self.handler.tick()
             self.tick()
         }
     }

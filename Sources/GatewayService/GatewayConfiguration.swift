@@ -7,10 +7,13 @@ public struct GatewayConfiguration: Sendable {
     public var node: NodeID
     /// Where and how it listens for clients.
     public var http: HTTPConfiguration
+    /// How long one answer may take altogether, in milliseconds; 0 for no limit.
+    public var requestTimeoutMilliseconds: Int
 
     /// Describes a gateway.
-    public init(node: NodeID, http: HTTPConfiguration) {
+    public init(node: NodeID, http: HTTPConfiguration, requestTimeoutMilliseconds: Int = 0) {
         self.node = node
+        self.requestTimeoutMilliseconds = requestTimeoutMilliseconds
         self.http = http
         self.http.limits.bodyBytesMax = min(http.limits.bodyBytesMax, Limits.Gateway.requestBytesMax)
     }

@@ -201,6 +201,7 @@ final class GatewayHandler: HTTPHandler {
             identifier: identifier, plan: plan, format: format, tokenizer: model.tokenizer, response: response,
             surroundings: GenerationSession.Surroundings(
                 backend: backend, queue: queue, metrics: metrics, logger: logger, route: route, started: started,
+                timeoutMilliseconds: configuration.requestTimeoutMilliseconds,
                 onEnd: { self.sessionEnded(identifier) }))
         try register(session)
         session.start()
@@ -235,9 +236,9 @@ final class GatewayHandler: HTTPHandler {
     // MARK: - Life of the gateway
 
     /// Called every second.
-    func keepAlive() {
+    func tick() {
         let now = ContinuousClock.now
-        for session in state.withLock({ Array($0.sessions.values) }) { session.keepAlive(now: now) }
+        for session in state.withLock({ Array($0.sessions.values) }) { session.tick(now: now) }
     }
 
     /// Refuses new requests, gives those in progress a moment to end, then ends them with an error. Blocks.

@@ -6,6 +6,7 @@ struct ClusterControl: ParsableCommand {
         commandName: "clusterctl",
         abstract: "Starts, watches and asks a Colony cluster.",
         subcommands: [
+            GenerateCommand.self,
             // One line per subcommand, each in a file of its own.
             TemplateCommand.self,
             TokenizeCommand.self,

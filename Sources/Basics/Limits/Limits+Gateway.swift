@@ -40,8 +40,10 @@ extension Limits {
         public static let keepAliveSeconds = 10
         /// How often the coordinator is asked for the state of the cluster, in milliseconds.
         public static let statusPollMilliseconds = 250
-        /// How long the coordinator may take to answer that, in milliseconds; longer means that the link is dead.
-        public static let statusTimeoutMilliseconds = 2000
+        /// A state of the cluster older than this says nothing: the cluster counts as not ready, in milliseconds.
+        public static let statusAgeMillisecondsMax = 1000
+        /// How long the coordinator may take to report its state before the link counts as dead, in milliseconds.
+        public static let statusTimeoutMilliseconds = 3000
         /// How long the model's small files may take to arrive, in milliseconds.
         public static let modelFilesTimeoutMilliseconds = 60_000
         /// First pause between two attempts to reach the coordinator, in milliseconds; doubles with each attempt.
@@ -52,6 +54,8 @@ extension Limits {
         public static let retryAfterSeconds = 1
         /// How long requests may still run after the gateway was asked to stop, in milliseconds.
         public static let drainMilliseconds = 2000
+        /// How long our own tools wait for the next piece of an answer, in milliseconds.
+        public static let clientTimeoutMilliseconds = 600_000
         /// Queues on which requests are parsed, tokenised and answered.
         public static let workerQueueCount = 2
     }
@@ -64,5 +68,9 @@ extension Limits {
         public static let requestsMax = 1_000_000
         /// Longest run, in seconds.
         public static let secondsMax = 86_400
+        /// Most tokens of a prompt or an answer.
+        public static let tokensMax = 1_000_000
+        /// Most requests per second.
+        public static let rateMax: Double = 100_000
     }
 }

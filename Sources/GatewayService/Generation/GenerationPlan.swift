@@ -140,7 +140,8 @@ extension GenerationPlan {
         guard let template = model.chatTemplate else {
             let reason = model.chatTemplateProblem.map { ": \($0)" } ?? ""
             throw .invalid(
-                "messages", "the model '\(model.name)' has no usable chat template\(reason); use /v1/completions")
+                "messages", "the model '\(model.name)' has no usable chat template\(reason); use /v1/completions",
+                code: "no_chat_template")
         }
         let text: String
         do {

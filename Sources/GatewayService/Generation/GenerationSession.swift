@@ -24,6 +24,8 @@ final class GenerationSession: Sendable {
         let logger: Logger
         let route: GatewayRoute
         let started: ContinuousClock.Instant
+        /// How long the answer may take altogether; 0 for no limit.
+        let timeoutMilliseconds: Int
         /// Called once, when the session is over.
         let onEnd: @Sendable () -> Void
     }
@@ -74,14 +76,19 @@ final class GenerationSession: Sendable {
         response.onClose { self.around.queue.async { self.state.withLock { self.clientLeft(&$0) } } }
     }
 
-    /// Writes a comment if the stream has been silent for long.
-    func keepAlive(now: ContinuousClock.Instant) {
+    /// Called every second: writes a comment if the stream has been silent for long, and gives up an answer that takes
+    /// too long.
+    func tick(now: ContinuousClock.Instant) {
         around.queue.async {
             self.state.withLock { state in
-                let silence = now - state.lastWrite
-                guard self.plan.options.streams, !state.isOver, silence >= .seconds(Limits.Gateway.keepAliveSeconds)
-                else { return }
-                self.write(ServerSentEvents.keepAlive, &state)
+                if state.isOver { return }
+                let limit = self.around.timeoutMilliseconds
+                if limit > 0, now - self.around.started > .milliseconds(limit) {
+                    return self.fail(APIError(Refusal(.deadlineExceeded, "the answer took over \(limit) ms")), &state)
+                }
+                if self.plan.options.streams, now - state.lastWrite >= .seconds(Limits.Gateway.keepAliveSeconds) {
+                    self.write(ServerSentEvents.keepAlive, &state)
+                }
             }
         }
     }
