@@ -76,7 +76,7 @@ let package = Package(
         library("Engine", ["Basics", "Kernels", "Models", "Scheduling", "Wire", logging]),
         library(
             "ExpertParallel", ["Basics", "Kernels", "Models", "Weights", "Wire", "Transport", "Placement", logging]),
-        library("ServiceSupport", ["Basics", "Configuration", "CLinux", logging]),
+        library("ServiceSupport", ["Basics", "Configuration", "CLinux", argumentParser, logging]),
 
         // Level 5
         library(
@@ -105,8 +105,8 @@ let package = Package(
         executable(
             "clusterctl",
             [
-                "Basics", "Wire", "Transport", "Tokenizer", "Configuration", "ServiceSupport", "CoordinatorService",
-                "WorkerService", "GatewayService", "HTTPServer", orderedCollections, logging,
+                "Basics", "Wire", "Transport", "Tokenizer", "Configuration", "ServiceSupport", "Models", "Weights",
+                "HTTPServer", orderedCollections, logging,
             ]),
         executable(
             "clusterbench",

@@ -30,3 +30,8 @@ public enum InstructionSet: String, CaseIterable, Sendable {
         }
     }
 }
+
+extension InstructionSet {
+    /// The instruction set that a setting names; `auto`, like any other word, is the fastest.
+    public init(choice: String) { self = InstructionSet(rawValue: choice) ?? .best }
+}

@@ -8,7 +8,9 @@ struct ClusterControl: ParsableCommand {
         subcommands: [
             GenerateCommand.self,
             // One line per subcommand, each in a file of its own.
+            StatusCommand.self,
             TemplateCommand.self,
             TokenizeCommand.self,
+            UpCommand.self,
         ])
 }

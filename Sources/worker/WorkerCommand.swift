@@ -1,8 +1,56 @@
 import ArgumentParser
+import Basics
+import Configuration
+import Kernels
+import Logging
+import ServiceSupport
+import Transport
+import WorkerService
 
+/// `worker --config cluster.yaml`: hosts shards until it is stopped.
 @main
 struct WorkerCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "worker", abstract: "")
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Hosts experts of a model and computes them for a coordinator.",
+        discussion: """
+            Which worker of the configuration this process is, its certificate says.
 
-    func run() throws {}
+            Every setting of the configuration is an option too:
+            \(ConfigurationOption.helpText(for: .worker))
+            """)
+
+    @OptionGroup var arguments: ServiceArguments
+
+    func run() throws {
+        try ServiceProgram.run(.worker, arguments) { configuration in
+            try NodeIdentity.load(directory: configuration.certificates).node
+        } start: { configuration, logger in
+            try RunningWorker(configuration, logger)
+        }
+    }
+}
+
+/// A worker as this process runs it.
+private struct RunningWorker: RunningService {
+    let worker: Worker
+    let address: String
+
+    init(_ configuration: ClusterConfiguration, _ logger: Logger) throws {
+        let identity = try NodeIdentity.load(directory: configuration.certificates)
+        let own = try configuration.worker(identity.node)
+        let listen = try Endpoint(parsing: own.address)
+        let available = ProcessMemory.availableBytes() ?? 0
+        worker = try Worker(
+            options: WorkerOptions(
+                identity: identity, modelPath: configuration.model, listen: listen,
+                memoryBudgetBytes: own.memoryBytes ?? available / 10 * 8,
+                threadCount: ThreadCount.resolve(own.threads),
+                instructionSet: InstructionSet(choice: own.instructionSet.rawValue),
+                spinMicroseconds: own.spinMicroseconds, busyPollMicroseconds: own.busyPollMicroseconds),
+            logger: logger)
+        address = Endpoint(host: listen.host, port: try worker.start()).description
+    }
+
+    func stop() { worker.stop() }
 }

@@ -2,4 +2,5 @@
 #pragma once
 #include "launching.h"
 #include "parking.h"
+#include "processes.h"
 #include "threads.h"

@@ -1,0 +1,242 @@
+import Basics
+import Engine
+import ExpertParallel
+import Foundation
+import Kernels
+import Logging
+import Models
+import Placement
+import Scheduling
+import ServiceSupport
+import Synchronization
+import Transport
+import Weights
+import Wire
+
+/// Keeps every sequence's state, runs attention and the router, and places the experts on the workers.
+///
+/// ```
+/// start ─▶ listening ─▶ trunk loaded ─▶ all workers known ─▶ placed ─▶ all workers ready ⇄ a worker is gone
+///             │ from here on status and health answer                     │ from here on requests are accepted
+/// ```
+public final class Coordinator: Sendable {
+    private struct State {
+        var progress = StartProgress.loadingTrunk(layers: 0)
+        var engine: Engine?
+        var localTable: ExpertTable?
+        var isStopping = false
+        var failure: String?
+    }
+
+    /// How far the start is.
+    enum StartProgress: Sendable {
+        case loadingExperts(bytesLoaded: UInt64, bytesTotal: UInt64)
+        case loadingTrunk(layers: Int)
+        case placed
+        case waitingForWorkers
+    }
+
+    let options: CoordinatorOptions
+    let checkpoint: Checkpoint
+    let description: ModelDescription
+    let logger: Logger
+    let supervisor: WorkerSupervisor
+    let weightBytes: UInt64
+    private let compute: Compute
+    private let loader: ExpertLoader
+    private let state = Mutex(State())
+    private let listener = Mutex<LinkListener?>(nil)
+
+    /// Opens the model and checks it (reads no weights yet).
+    public init(options: CoordinatorOptions, logger: Logger) throws {
+        self.options = options
+        self.logger = logger
+        checkpoint = try Checkpoint.open(options.modelPath)
+        description = try Registry.describe(checkpoint)
+        compute = try Compute(
+            instructionSet: options.instructionSet, threadCount: options.threadCount,
+            spinMicroseconds: options.spinMicroseconds)
+        loader = ExpertLoader(checkpoint: checkpoint, description: description)
+        weightBytes = try loader.shardSizes().reduce(0) { $0 + $1.byteCount }
+        supervisor = WorkerSupervisor(
+            workers: options.workers, identity: options.identity, modelDigest: checkpoint.digest,
+            linkOptions: LinkOptions(busyPollMicroseconds: options.busyPollMicroseconds), logger: logger)
+    }
+
+    /// Starts to listen, dials the workers, and loads the weights on a thread of its own.
+    /// - Returns: the port.
+    public func start() throws(TransportError) -> UInt16 {
+        let listener = try LinkListener(
+            endpoint: options.listen, identity: options.identity, options: LinkOptions(), logger: logger
+        ) { [weak self] (hello, node, role) throws(Refusal) in
+            guard let self else { throw Refusal(.unavailable, "the coordinator is stopping") }
+            return try accept(hello, from: node, role)
+        }
+        self.listener.withLock { $0 = listener }
+        supervisor.start { [weak self] event in self?.take(event) }
+        let thread = Thread { [self] in load() }
+        thread.name = "load"
+        thread.stackSize = 4 << 20
+        thread.start()
+        return listener.port
+    }
+
+    /// Ends every sequence and closes every link.
+    public func stop() {
+        let engine = state.withLock { state in
+            state.isStopping = true
+            return state.engine
+        }
+        engine?.stop()
+        supervisor.stop()
+        listener.withLock { listener in
+            listener?.stop()
+            listener = nil
+        }
+    }
+
+    // MARK: Requests
+
+    func submit(
+        _ request: Generate, onEvent: @escaping @Sendable (GenerationEvent) -> Void
+    ) throws(Refusal) -> SequenceID {
+        guard let engine = state.withLock({ $0.engine }), unavailability == nil else {
+            throw Refusal(.unavailable, unavailability ?? "the cluster is starting")
+        }
+        return try engine.submit(request, onEvent: onEvent)
+    }
+
+    func cancel(_ sequence: SequenceID) { state.withLock { $0.engine }?.cancel(sequence) }
+
+    /// Why the cluster cannot generate; nil if it can.
+    var unavailability: String? {
+        let (progress, failure, hasEngine) = state.withLock { ($0.progress, $0.failure, $0.engine != nil) }
+        if let failure { return failure }
+        switch progress {
+        case .loadingTrunk(let layers):
+            return "loading the model: \(layers) of \(description.layers.count) layers"
+        case .loadingExperts(let bytesLoaded, let bytesTotal):
+            return "loading experts: \(percent(bytesLoaded, of: bytesTotal)) of \(bytesTotal) bytes"
+        case .waitingForWorkers: return supervisor.unavailability ?? "placing the experts"
+        case .placed: return supervisor.unavailability ?? (hasEngine ? nil : "starting the engine")
+        }
+    }
+
+    /// What could not be repaired by waiting; nil if nothing.
+    var failure: String? { state.withLock { $0.failure } }
+
+    var engine: Engine? { state.withLock { $0.engine } }
+
+    var localTable: ExpertTable? { state.withLock { $0.localTable } }
+
+    /// Where it listens; nil before `start`.
+    var address: String? { listener.withLock { $0?.endpoint.description } }
+
+    private func accept(
+        _ hello: Hello, from node: NodeID, _ role: Role
+    ) throws(Refusal) -> (Welcome, any LinkHandler) {
+        guard role == .gateway || role == .operator else {
+            throw Refusal(.roleNotAllowed, "a coordinator takes links of gateways and operators, not of a \(role.rawValue)")
+        }
+        let welcome = Welcome(
+            node: options.identity.node, role: .coordinator, version: ProtocolVersion.newest,
+            modelDigest: checkpoint.digest, threadCount: UInt32(options.threadCount),
+            instructionSet: options.instructionSet.rawValue, epoch: supervisor.epoch)
+        logger.info("link accepted", metadata: ["peer": "\(node)", "role": "\(role.rawValue)"])
+        return (welcome, ClientHandler(coordinator: self, peer: node))
+    }
+
+    // MARK: Loading and placement
+
+    private func load() {
+        do {
+            let model = try Model(description, from: checkpoint) { layers in
+                state.withLock { $0.progress = .loadingTrunk(layers: layers) }
+            }
+            logger.info("trunk loaded", metadata: ["layers": "\(description.layers.count)"])
+            let makeExperts = try options.workers.isEmpty ? loadLocally() : placeOnWorkers()
+            let engine = try Engine(
+                model: model, options: engineOptions, compute: compute, contextTokensMax: options.contextTokensMax,
+                makeExperts: makeExperts)
+            let isStopping = state.withLock { state in
+                state.engine = engine
+                state.progress = .placed
+                return state.isStopping
+            }
+            logger.info(
+                "engine started",
+                metadata: ["context": "\(engine.contextTokensMax)", "cache": "\(engine.cachedTokensMax)"])
+            if isStopping { engine.stop() }
+        } catch {
+            logger.error("cannot serve", metadata: ["reason": "\(error)"])
+            state.withLock { $0.failure = "\(error)" }
+        }
+    }
+
+    /// The engine's sizes; a step is kept small enough that even if all of its rows went to one worker the answer
+    /// would fit a frame.
+    private var engineOptions: EngineOptions {
+        var engine = options.engine
+        let rowBytes = description.hiddenSize * 4 * (description.mixtures.map(\.expertsPerToken).max() ?? 1)
+        engine.rowsMax = max(1, min(engine.rowsMax, Limits.Wire.activationPayloadBytesMax / 2 / rowBytes))
+        engine.sequencesMax = min(engine.sequencesMax, engine.rowsMax)
+        return engine
+    }
+
+    private func loadLocally() throws -> @Sendable () -> any ExpertBackend {
+        var weights: [ShardID: ExpertWeights] = [:]
+        var bytesLoaded: UInt64 = 0
+        for size in try loader.shardSizes() where !state.withLock({ $0.isStopping }) {
+            weights[size.shard] = try loader.load(size.shard)
+            bytesLoaded += size.byteCount
+            let progress = StartProgress.loadingExperts(bytesLoaded: bytesLoaded, bytesTotal: weightBytes)
+            state.withLock { $0.progress = progress }
+        }
+        let table = ExpertTable(epoch: PlacementEpoch(1), weights: weights)
+        state.withLock { $0.localTable = table }
+        let (compute, hiddenSize) = (compute, description.hiddenSize)
+        return { LocalExpertBackend(table: table, compute: compute, hiddenSize: hiddenSize) }
+    }
+
+    private func placeOnWorkers() throws -> @Sendable () -> any ExpertBackend {
+        state.withLock { $0.progress = .waitingForWorkers }
+        let budgets = supervisor.waitForBudgets()
+        let shards = try loader.shardSizes().map { ShardSize(shard: $0.shard, byteCount: $0.byteCount) }
+        let nodes = budgets.map { PlacementNode(node: $0.key, memoryBudgetBytes: $0.value) }
+        let placement = try Placement.plan(shards: shards, nodes: nodes)
+        let epoch = PlacementEpoch(1)
+        supervisor.assign(placement, epoch: epoch)
+        for node in placement.shards.keys.sorted() {
+            logger.info(
+                "placed",
+                metadata: [
+                    "worker": "\(node)", "shards": "\(placement.shards[node]?.count ?? 0)",
+                    "bytes": "\(placement.byteCounts[node] ?? 0)",
+                ])
+        }
+        var expertCounts: [LayerIndex: Int] = [:]
+        for (index, layer) in description.layers.enumerated() {
+            if case .mixture(let mixture) = layer.feedForward { expertCounts[LayerIndex(index)] = mixture.expertCount }
+        }
+        let owners = ExpertOwners(epoch: epoch, assignments: placement.shards, expertCounts: expertCounts)
+        let (links, timeout) = (supervisor.links, options.dispatchTimeoutMilliseconds)
+        return { RemoteExpertBackend(owners: owners, links: links, timeoutMilliseconds: timeout) }
+    }
+
+    /// A worker that is lost takes every sequence with it: each needs experts of all workers sooner or later. (Living
+    /// on with replicas is the placement's affair, once it makes some.)
+    private func take(_ event: WorkerSupervisor.Event) {
+        switch event {
+        case .lost(let node, let reason):
+            logger.error("worker lost", metadata: ["worker": "\(node)", "reason": "\(reason)"])
+            state.withLock { $0.engine }?.failAll(
+                Refusal(.unavailable, ExpertBackendError.workerUnavailable(node: node, reason: reason).description))
+        case .ready(let node):
+            logger.info("worker ready", metadata: ["worker": "\(node)"])
+        }
+    }
+}
+
+func percent(_ part: UInt64, of whole: UInt64) -> String {
+    whole == 0 ? "100 %" : "\(Int((Double(part) / Double(whole) * 100).rounded(.down))) %"
+}

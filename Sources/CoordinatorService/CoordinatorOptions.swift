@@ -1,0 +1,66 @@
+import Basics
+import Engine
+import Kernels
+import Transport
+
+/// How a coordinator is set up.
+public struct CoordinatorOptions: Sendable {
+    /// A worker that the coordinator dials.
+    public struct WorkerAddress: Hashable, Sendable {
+        /// The name in its certificate.
+        public var node: NodeID
+        /// Where it listens.
+        public var endpoint: Endpoint
+
+        /// Names a worker.
+        public init(node: NodeID, endpoint: Endpoint) {
+            self.node = node
+            self.endpoint = endpoint
+        }
+    }
+
+    /// Who the coordinator is: its certificate.
+    public var identity: NodeIdentity
+    /// Directory of the model.
+    public var modelPath: String
+    /// The name under which the model is served; nil: the directory's name.
+    public var modelName: String?
+    /// Where it listens for gateways and operators; port 0 lets the system choose.
+    public var listen: Endpoint
+    /// The workers; none: all experts are computed in this process.
+    public var workers: [WorkerAddress]
+    /// Compute threads.
+    public var threadCount: Int
+    /// Instruction set of the kernels.
+    public var instructionSet: InstructionSet
+    /// How long compute threads spin for more work before they sleep, in microseconds.
+    public var spinMicroseconds: Int
+    /// How long a link's reader polls before it sleeps, in microseconds.
+    public var busyPollMicroseconds: Int
+    /// A dispatch that takes longer counts as lost, in milliseconds.
+    public var dispatchTimeoutMilliseconds: Int
+    /// Longest sequence that is served, in tokens; nil: what the model allows.
+    public var contextTokensMax: Int?
+    /// How the engine is sized.
+    public var engine: EngineOptions
+
+    /// Sets a coordinator up.
+    public init(
+        identity: NodeIdentity, modelPath: String, modelName: String?, listen: Endpoint, workers: [WorkerAddress],
+        threadCount: Int, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
+        dispatchTimeoutMilliseconds: Int, contextTokensMax: Int?, engine: EngineOptions
+    ) {
+        self.identity = identity
+        self.modelPath = modelPath
+        self.modelName = modelName
+        self.listen = listen
+        self.workers = workers
+        self.threadCount = threadCount
+        self.instructionSet = instructionSet
+        self.spinMicroseconds = spinMicroseconds
+        self.busyPollMicroseconds = busyPollMicroseconds
+        self.dispatchTimeoutMilliseconds = dispatchTimeoutMilliseconds
+        self.contextTokensMax = contextTokensMax
+        self.engine = engine
+    }
+}

@@ -1,0 +1,195 @@
+import Basics
+import Kernels
+import Models
+import Synchronization
+import Transport
+import Wire
+
+/// The activation links to the workers, in the order of `ExpertOwners.workers`; nil where a worker is away. Membership
+/// writes it, the engine's thread reads it.
+public final class WorkerLinks: Sendable {
+    private let links: Mutex<[NodeID: Link]> = Mutex([:])
+
+    /// No link yet.
+    public init() {}
+
+    /// The open activation link to a worker.
+    public subscript(_ worker: NodeID) -> Link? {
+        get { links.withLock { $0[worker] } }
+        set { links.withLock { $0[worker] = newValue } }
+    }
+}
+
+/// Sends the rows of a layer to the workers that host their experts, and adds what comes back.
+///
+/// ```
+/// begin    group pairs by owner ─▶ one dispatch frame per owner, each token's row once per frame
+/// combine  wait for one combine frame per owner ─▶ for every token add its rows in the router's order
+/// ```
+/// One round trip per layer, to the owners of the picked experts only (DESIGN §1). Lives on the engine's thread.
+public final class RemoteExpertBackend: ExpertBackend {
+    /// Two micro-batches: while one is with the workers, the coordinator works on the other.
+    public let slotCount = 2
+
+    private let owners: ExpertOwners
+    private let links: WorkerLinks
+    private let timeoutMilliseconds: Int
+    private var slots: [Slot]
+
+    /// Dispatches to the workers of `owners`; an answer that takes longer than `timeoutMilliseconds` counts as lost.
+    public init(owners: ExpertOwners, links: WorkerLinks, timeoutMilliseconds: Int) {
+        self.owners = owners
+        self.links = links
+        self.timeoutMilliseconds = timeoutMilliseconds
+        slots = (0..<slotCount).map { _ in Slot(workerCount: owners.workers.count) }
+    }
+
+    /// Sends one dispatch to every worker that hosts a picked expert.
+    public func begin(slot: Int, layer: LayerIndex, input: RowsView, routing: Routing) throws(ExpertBackendError) {
+        slots[slot].group(routing, owners: owners.owners(ofLayer: layer))
+        for worker in owners.workers.indices where !slots[slot].shares[worker].pairs.isEmpty {
+            slots[slot].shares[worker].pending = try send(slots[slot].shares[worker], to: worker, layer, input)
+        }
+    }
+
+    /// Waits for the answers and adds their rows to `sum`.
+    public func combine(slot: Int, into sum: RowsView) throws(ExpertBackendError) {
+        for worker in owners.workers.indices {
+            guard let pending = slots[slot].shares[worker].pending else { continue }
+            slots[slot].shares[worker].pending = nil
+            slots[slot].shares[worker].answer = try receive(
+                pending, from: worker, pairCount: slots[slot].shares[worker].pairs.count, width: sum.width)
+        }
+        slots[slot].addRows(to: sum)
+    }
+
+    /// Drops what is under way; late answers are discarded by the links.
+    public func abandon() {
+        for slot in slots.indices { slots[slot].clear() }
+    }
+
+    private func send(
+        _ share: Share, to worker: Int, _ layer: LayerIndex, _ input: RowsView
+    ) throws(ExpertBackendError) -> PendingReply {
+        let node = owners.workers[worker]
+        guard let link = links[node] else { throw .workerUnavailable(node: node, reason: "not connected") }
+        let frame: FrameBuffer
+        do {
+            frame = try share.encode(layer, input)
+        } catch {
+            throw .refused(node: node, reason: error.description)
+        }
+        do {
+            return try link.begin(kind: .dispatch, epoch: owners.epoch, frame)
+        } catch {
+            throw .workerUnavailable(node: node, reason: error.description)
+        }
+    }
+
+    private func receive(
+        _ pending: PendingReply, from worker: Int, pairCount: Int, width: Int
+    ) throws(ExpertBackendError) -> Answer {
+        let node = owners.workers[worker]
+        let frame: ReceivedFrame
+        do {
+            frame = try pending.wait(timeoutMilliseconds: timeoutMilliseconds)
+        } catch .refused(let refusal) {
+            throw .refused(node: node, reason: refusal.message)
+        } catch {
+            throw .workerUnavailable(node: node, reason: error.description)
+        }
+        do {
+            return try Answer(frame, pairCount: pairCount, width: width)
+        } catch {
+            throw .refused(node: node, reason: "bad answer: \(error)")
+        }
+    }
+}
+
+/// The part of a slot's pairs that one worker hosts.
+private struct Share {
+    /// Rows of the step's input that travel, each once.
+    var tokenRows: [Int] = []
+    /// The pairs, in the order of their answer rows; `tokenRow` counts within `tokenRows`.
+    var pairs: [DispatchPair] = []
+    var pending: PendingReply?
+    var answer: Answer?
+
+    func encode(_ layer: LayerIndex, _ input: RowsView) throws(WireError) -> FrameBuffer {
+        let layout = try DispatchLayout(
+            layer: layer, tokenCount: tokenRows.count, pairCount: pairs.count, width: input.width)
+        let frame = FrameBuffer(payloadByteCount: layout.payloadByteCount)
+        frame.withPayload { payload in
+            let places = layout.prepare(payload)
+            _ = places.pairs.update(from: pairs)
+            for (index, row) in tokenRows.enumerated() {
+                _ = places.rows[(index * input.width)..<(index + 1) * input.width].update(fromContentsOf: input[row])
+            }
+        }
+        return frame
+    }
+}
+
+/// The rows that a worker sent back; keeps their buffer alive.
+private struct Answer {
+    let frame: ReceivedFrame
+    let rows: RowsView
+
+    init(_ frame: ReceivedFrame, pairCount: Int, width: Int) throws(WireError) {
+        let view = try CombineView(decoding: frame.payload)
+        guard view.layout.pairCount == pairCount, view.layout.width == width,
+            let base = UnsafeMutablePointer(mutating: view.rows.baseAddress)
+        else {
+            throw .sizeMismatch(
+                expectedByteCount: pairCount * width * 4,
+                foundByteCount: view.layout.pairCount * view.layout.width * 4)
+        }
+        self.frame = frame
+        rows = RowsView(base: base, count: pairCount, width: width)
+    }
+}
+
+/// One micro-batch under way.
+private struct Slot {
+    var shares: [Share]
+    /// For every pair of the routing: its owner and its row in the owner's answer.
+    private var places: [(worker: Int32, row: Int32)] = []
+    private var expertsPerToken = 0
+
+    init(workerCount: Int) { shares = Array(repeating: Share(), count: workerCount) }
+
+    mutating func group(_ routing: Routing, owners: [Int32]) {
+        clear()
+        expertsPerToken = routing.expertsPerToken
+        for index in routing.experts.indices {
+            let row = index / expertsPerToken
+            let worker = Int(owners[Int(routing.experts[index])])
+            if shares[worker].tokenRows.last != row { shares[worker].tokenRows.append(row) }
+            places.append((Int32(worker), Int32(shares[worker].pairs.count)))
+            shares[worker].pairs.append(
+                DispatchPair(
+                    tokenRow: shares[worker].tokenRows.count - 1, expert: ExpertIndex(Int(routing.experts[index])),
+                    weight: routing.weights[index]))
+        }
+    }
+
+    func addRows(to sum: RowsView) {
+        for (index, place) in places.enumerated() {
+            guard let rows = shares[Int(place.worker)].answer?.rows else {
+                preconditionFailure("every owner has answered")
+            }
+            let target = index / expertsPerToken
+            RowAddition.add(rows.rows(Int(place.row)..<Int(place.row) + 1), to: sum.rows(target..<target + 1))
+        }
+    }
+
+    mutating func clear() {
+        places.removeAll(keepingCapacity: true)
+        for worker in shares.indices {
+            shares[worker].tokenRows.removeAll(keepingCapacity: true)
+            shares[worker].pairs.removeAll(keepingCapacity: true)
+            shares[worker].pending = nil
+            shares[worker].answer = nil
+        }
+    }
+}

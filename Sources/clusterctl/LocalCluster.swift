@@ -1,0 +1,124 @@
+import Basics
+import Configuration
+import Foundation
+import OrderedCollections
+import Synchronization
+import Transport
+import Wire
+
+/// A whole cluster on this machine: its certificates, configuration and processes.
+final class LocalCluster: Sendable {
+    /// What `clusterctl up` was asked for.
+    struct Plan {
+        var model: String
+        var workerCount: Int
+        var listen: String
+        var workerInstructionSets: [InstructionSetChoice]
+        var workerMemoryBytes: UInt64?
+        var overrides: [String: String]
+        var logLevel: String
+    }
+
+    private let state: StateDirectory
+    private let plan: Plan
+    private let onEnd: @Sendable (_ name: String, _ how: String) -> Void
+    private let services = Mutex<[ServiceProcess]>([])
+
+    init(state: StateDirectory, plan: Plan, onEnd: @escaping @Sendable (_ name: String, _ how: String) -> Void) {
+        self.state = state
+        self.plan = plan
+        self.onEnd = onEnd
+    }
+
+    private var workerNames: [String] { (0..<plan.workerCount).map { "worker-\($0 + 1)" } }
+
+    /// Makes an authority and a certificate for every process and for the operator.
+    func issueCertificates() throws {
+        let authority = try CertificateAuthority.create(directory: state.certificates(of: "authority"))
+        func issue(_ name: String, _ role: Role) throws {
+            try authority.issue(node: NodeID(name), role: role, into: state.certificates(of: name))
+        }
+        try issue("coordinator", .coordinator)
+        try issue("gateway", .gateway)
+        try issue("operator", .operator)
+        for name in workerNames { try issue(name, .worker) }
+    }
+
+    /// Starts every process, each with the addresses of those before it.
+    /// - Returns: where the gateway listens, `host:port`.
+    func start() throws -> String {
+        var configuration = try baseConfiguration()
+        for (index, name) in workerNames.enumerated() {
+            var own = configuration
+            own.workers = [worker(index, address: "127.0.0.1:0")]
+            let process = try start(name, "worker", own)
+            configuration.workers.append(worker(index, address: process.address))
+        }
+        configuration.coordinator.address = try start("coordinator", "coordinator", configuration).address
+        try state.write(configuration.text(), to: state.configurationPath)
+        configuration.gateway.address = try start("gateway", "gateway", configuration).address
+        try state.write(configuration.text(), to: state.configurationPath)
+        return configuration.gateway.address
+    }
+
+    /// Stops every process, those that clients see first.
+    func stop() {
+        let services = services.withLock { $0 }
+        for service in services.reversed() { service.terminate() }
+        for service in services.reversed() { service.waitUntilEnded(timeoutMilliseconds: 5000) }
+        state.markStopped()
+    }
+
+    /// The first process that has ended, with what it said last.
+    var firstEnded: (name: String, how: String, message: String?)? {
+        services.withLock { services in
+            services.lazy.compactMap { service in
+                service.howItEnded.map { (service.name, $0, ServiceProcess.lastError(self.state.log(of: service.name))) }
+            }.first
+        }
+    }
+
+    private func baseConfiguration() throws -> ClusterConfiguration {
+        var overrides = plan.overrides
+        overrides["model"] = plan.model
+        overrides["certificates"] = state.certificates(of: "coordinator")
+        var configuration = try ClusterConfiguration.load(path: nil, environment: [:], overrides: overrides)
+        configuration.coordinator.address = "127.0.0.1:0"
+        configuration.gateway.address = plan.listen
+        configuration.log.level = plan.logLevel
+        return configuration
+    }
+
+    /// The processes share this machine's processors: more spinning threads than processors would only get into each
+    /// other's way.
+    private func worker(_ index: Int, address: String) -> ClusterConfiguration.Worker {
+        var worker = ClusterConfiguration.Worker(node: NodeID(workerNames[index]), address: address)
+        worker.threads = max(1, ProcessInfo.processInfo.activeProcessorCount / plan.workerCount)
+        worker.memoryBytes = plan.workerMemoryBytes
+        worker.spinMicroseconds = 50
+        if !plan.workerInstructionSets.isEmpty {
+            worker.instructionSet = plan.workerInstructionSets[index % plan.workerInstructionSets.count]
+        }
+        return worker
+    }
+
+    private func start(_ name: String, _ program: String, _ configuration: ClusterConfiguration) throws -> ServiceProcess {
+        let path = state.path + "/logs/\(name).yaml"
+        try state.write(configuration.text(), to: path)
+        let process = try ServiceProcess(
+            name: name, program: program,
+            arguments: ["--config", path, "--certificates", state.certificates(of: name)],
+            logPath: state.log(of: name), onEnd: onEnd)
+        let all = services.withLock { services in
+            services.append(process)
+            return services
+        }
+        var identifiers: JSON = ["up": .integer(Int64(getpid()))]
+        if case .object(var members) = identifiers {
+            for service in all { members[service.name] = .integer(Int64(service.identifier)) }
+            identifiers = .object(members)
+        }
+        try state.write(identifiers.serialised(.indented) + "\n", to: state.processesPath)
+        return process
+    }
+}

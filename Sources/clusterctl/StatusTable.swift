@@ -1,0 +1,70 @@
+import Foundation
+import Wire
+
+/// `clusterctl status` for people.
+struct StatusTable {
+    let status: ClusterStatus
+
+    /// The table, one line per node, with a headline.
+    var text: String {
+        let model = status.model
+        var lines = [
+            status.isReady ? "ready" : "not ready: \(status.reason ?? "for no known reason")",
+            "model \(model.name) (\(model.family), \(Self.bytes(model.weightBytes)) of weights, context \(model.contextTokensMax) tokens, digest \(model.digest.prefix(12)))",
+            "",
+        ]
+        lines += Self.aligned([Self.header] + status.nodes.map(Self.row))
+        lines += ["", workLine]
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static let header = [
+        "NODE", "ROLE", "STATE", "ADDRESS", "SHARDS", "WEIGHTS", "BUDGET", "MEMORY", "RTT", "LOAD", "ISA", "THREADS", "",
+    ]
+
+    private static func row(_ node: ClusterStatus.Node) -> [String] {
+        let isHost = node.role == .worker || node.shardCount > 0
+        let weights =
+            node.loadedBytes < node.shardBytes
+            ? "\(bytes(node.loadedBytes)) of \(bytes(node.shardBytes))" : bytes(node.shardBytes)
+        return [
+            node.name, node.role.rawValue, node.state.rawValue, node.address, isHost ? "\(node.shardCount)" : "-",
+            isHost ? weights : "-", node.memoryBudgetBytes > 0 ? bytes(node.memoryBudgetBytes) : "-",
+            node.residentBytes > 0 ? bytes(node.residentBytes) : "-",
+            node.roundTripMilliseconds.map { String(format: "%.2f ms", $0) } ?? "-",
+            node.role == .worker ? String(format: "%.0f %%", node.load * 100) : "-",
+            node.instructionSet.isEmpty ? "-" : node.instructionSet,
+            node.threadCount > 0 ? "\(node.threadCount)" : "-", node.reason ?? "",
+        ]
+    }
+
+    private var workLine: String {
+        let work = status.work
+        return """
+            \(work.runningSequences) running, \(work.waitingSequences) waiting; cache \(work.cachedTokens) of \
+            \(work.cachedTokensMax) tokens; \(work.requests) requests (\(work.failedRequests) failed), \
+            \(work.promptTokens) prompt and \(work.generatedTokens) generated tokens
+            """
+    }
+
+    private static func aligned(_ rows: [[String]]) -> [String] {
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let cells = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
+            let line = cells.joined(separator: "  ")
+            return String(line.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+
+    /// Bytes for people, in powers of 1024.
+    static func bytes(_ count: UInt64) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var value = Double(count)
+        var unit = 0
+        while value >= 1024, unit < units.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        return unit == 0 ? "\(count) B" : String(format: value < 10 ? "%.1f %@" : "%.0f %@", value, units[unit])
+    }
+}

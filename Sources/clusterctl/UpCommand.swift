@@ -1,0 +1,142 @@
+import ArgumentParser
+import Basics
+import Configuration
+import Foundation
+import Models
+import ServiceSupport
+import Synchronization
+import Transport
+import Weights
+import Wire
+
+/// `clusterctl up`: a whole cluster on this machine, started and stopped together.
+struct UpCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up",
+        abstract: "Starts a whole cluster on this machine and stays until Ctrl-C.",
+        discussion: """
+            Starts coordinator, workers and gateway with certificates of their own, and prints 'ready http://…' once \
+            text can be generated. Ctrl-C or SIGTERM stops all of it.
+
+            Settings of the coordinator and the gateway are options too, e.g. --coordinator-kv-cache-bytes 4GiB; \
+            'coordinator --help' and 'gateway --help' list them.
+            """)
+
+    @Option(help: "A Hugging Face model directory.")
+    var model: String
+
+    @Option(help: "Worker processes; 0 computes everything in the coordinator.")
+    var workers = 3
+
+    @Option(help: "Where clients connect; port 0 lets the system choose.")
+    var listen = "127.0.0.1:8080"
+
+    @Option(help: "Where the cluster keeps its certificates, logs and addresses; also COLONY_STATE. (default: ~/.local/state/colony)")
+    var state: String?
+
+    @Option(help: "Instruction sets of the workers in turn, e.g. generic,avx2; auto takes the fastest.")
+    var workerIsa: String?
+
+    @Option(help: "Memory that each worker offers for experts, e.g. 8GiB. (default: an equal share of what is free)")
+    var workerMemory: String?
+
+    @Option(help: "How much the processes write to their logs: trace, debug, info, notice, warning, error.")
+    var logLevel = "info"
+
+    @Argument(parsing: .allUnrecognized, help: .hidden)
+    var settings: [String] = []
+
+    func run() throws {
+        try reporting {
+            let signals = SignalWaiter()
+            let plan = try makePlan()
+            try checkModel()
+            let directory = StateDirectory(state)
+            try directory.prepare()
+            let cluster = LocalCluster(state: directory, plan: plan) { name, how in
+                Self.say("\(name) ended (\(how))")
+            }
+            defer { cluster.stop() }
+            Self.say("certificates in \(directory.certificatesPath)")
+            try cluster.issueCertificates()
+            let address = try cluster.start()
+            if try waitUntilReady(cluster, directory, signals) {
+                let url = "http://" + address
+                try directory.write(url + "\n", to: directory.gatewayURLPath)
+                FileHandle.standardOutput.write(Data("ready \(url)\n".utf8))
+                try watch(cluster, signals)
+            }
+            Self.say("stopping")
+        }
+    }
+
+    private func makePlan() throws -> LocalCluster.Plan {
+        guard (0...Limits.LocalCluster.workersMax).contains(workers) else {
+            throw ValidationError("--workers is \(workers); it must be 0 to \(Limits.LocalCluster.workersMax)")
+        }
+        let (overrides, rest) = try ConfigurationOption.overrides(from: settings)
+        if let unknown = rest.first { throw ConfigurationOption.unknownOption(unknown) }
+        var memory: UInt64?
+        if let workerMemory {
+            guard let bytes = ByteCountText.parse(workerMemory) else {
+                throw ValidationError("--worker-memory '\(workerMemory)' is not a size such as 8GiB")
+            }
+            memory = bytes
+        } else if workers > 0 {
+            memory = (ProcessMemory.availableBytes() ?? 0) / 10 * 8 / UInt64(workers)
+        }
+        let choices = try (workerIsa?.split(separator: ",") ?? []).map { word in
+            guard let choice = InstructionSetChoice(rawValue: String(word)) else {
+                let known = InstructionSetChoice.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("--worker-isa '\(word)' is none of \(known)")
+            }
+            return choice
+        }
+        return LocalCluster.Plan(
+            model: URL(filePath: model).standardizedFileURL.path(percentEncoded: false), workerCount: workers,
+            listen: listen, workerInstructionSets: choices, workerMemoryBytes: memory, overrides: overrides,
+            logLevel: logLevel)
+    }
+
+    /// Finds out what is wrong with a model before anything is started.
+    private func checkModel() throws {
+        let checkpoint = try Checkpoint.open(model)
+        let description = try Registry.describe(checkpoint)
+        Self.say("model \(checkpoint.name): \(description.family), \(description.layers.count) layers, \(StatusTable.bytes(checkpoint.tensorBytes))")
+    }
+
+    /// Shows what the cluster waits for until it can generate.
+    /// - Returns: false if a signal came first.
+    private func waitUntilReady(
+        _ cluster: LocalCluster, _ directory: StateDirectory, _ signals: SignalWaiter
+    ) throws -> Bool {
+        var options = ClusterOptions()
+        options.state = directory.path
+        let connection = try options.connect()
+        defer { connection.close() }
+        var shown = ""
+        while true {
+            if let ended = cluster.firstEnded {
+                throw CommandFailure(ended.message ?? "\(ended.name) ended (\(ended.how)) while the cluster started")
+            }
+            let status = try connection.status()
+            if status.isReady { return true }
+            let reason = status.reason ?? "starting"
+            if status.nodes.first?.state == .dead { throw CommandFailure(reason) }
+            if reason != shown { Self.say(reason) }
+            shown = reason
+            if signals.wait(timeoutMilliseconds: 100) != nil { return false }
+        }
+    }
+
+    /// Stays until a signal comes. Workers may come and go; without its coordinator or gateway the cluster is over.
+    private func watch(_ cluster: LocalCluster, _ signals: SignalWaiter) throws {
+        while signals.wait(timeoutMilliseconds: 200) == nil {
+            if let ended = cluster.firstEnded, !ended.name.hasPrefix("worker") {
+                throw CommandFailure("\(ended.name) ended (\(ended.how)); the cluster cannot go on without it")
+            }
+        }
+    }
+
+    private static func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+}
