@@ -24,11 +24,13 @@ func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: [argumentParser] + dependencies, swiftSettings: strict)
 }
 
-func tests(of name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+func tests(
+    of name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
     .testTarget(
         name: "\(name)Tests",
         dependencies: [.init(stringLiteral: name), "TestSupport"] + (name == "Basics" ? [] : ["Basics"]) + dependencies,
-        exclude: [], resources: resources, swiftSettings: strict)
+        exclude: exclude, resources: resources, swiftSettings: strict)
 }
 
 let package = Package(
@@ -115,7 +117,7 @@ let package = Package(
         // Tests
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Sources/TestSupport", swiftSettings: strict),
         tests(of: "Basics"),
-        tests(of: "Kernels", ["CKernels"]),
+        tests(of: "Kernels", ["CKernels"], exclude: ["ArmHarness"]),
         tests(of: "Wire"),
         tests(of: "Placement"),
         tests(of: "Scheduling"),

@@ -20,6 +20,7 @@
 #include "norm.h"
 #include "softmax_top_k.h"
 #include "attention.h"
+#include "linear_finish.h"
 
 #define FORMAT bf16
 #define WEIGHT_BYTES 2

@@ -40,16 +40,13 @@ INLINE void linear_tile(
             UNROLL for (int p = 0; p < panels; p++) sums[p][t] = lanes_fma(column[p], x, sums[p][t]);
         }
     }
+    float results[LINEAR_TOKENS_MAX * LINEAR_PANELS_MAX * COLONY_LANES];
     UNROLL for (int t = 0; t < tokens; t++) {
-        float *output = a->output + (a->output_rows ? (size_t)a->output_rows[token + t] : token + t) * a->output_stride;
         UNROLL for (int p = 0; p < panels; p++) {
-            const size_t row = (panel + p) * COLONY_LANES;
-            lanes sum = sums[p][t];
-            if (a->bias) sum = lanes_add(sum, lanes_load_some(a->bias + row, a->rows - row, 0));
-            if (a->scales) sum = lanes_multiply(sum, lanes_splat(a->scales[token + t]));
-            lanes_store_some(output + row, sum, a->rows - row);
+            lanes_store(results + (t * panels + p) * COLONY_LANES, sums[p][t]);
         }
     }
+    linear_finish(a, panel, token, panels, tokens, results);
 }
 
 /// All tokens through `panels` panels, which stay in the cache meanwhile.

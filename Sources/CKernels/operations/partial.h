@@ -1,11 +1,17 @@
 // Loads and stores of the last, incomplete 16 lanes of a row, and the tree that joins 16 partial sums.
 #pragma STDC FP_CONTRACT OFF
 
+/// Kept out of line: it runs once per row, and would be most of the code otherwise.
+__attribute__((noinline)) static void copy_some(float *target, const float *source, size_t count) {
+    for (size_t i = 0; i < count; i++) target[i] = source[i];
+}
+
 /// The first `count` of 16 floats, the others `fill`; all 16 if there are so many.
 INLINE lanes lanes_load_some(const float *source, size_t count, float fill) {
     if (count >= COLONY_LANES) return lanes_load(source);
     float values[COLONY_LANES];
-    for (size_t i = 0; i < COLONY_LANES; i++) values[i] = i < count ? source[i] : fill;
+    lanes_store(values, lanes_splat(fill));
+    copy_some(values, source, count);
     return lanes_load(values);
 }
 
@@ -17,7 +23,7 @@ INLINE void lanes_store_some(float *target, lanes x, size_t count) {
     }
     float values[COLONY_LANES];
     lanes_store(values, x);
-    for (size_t i = 0; i < count; i++) target[i] = values[i];
+    copy_some(target, values, count);
 }
 
 /// The canonical tree: lanes (i, i+8), then (i, i+4), (i, i+2), (i, i+1).

@@ -1,0 +1,18 @@
+// The end of every tile of `linear.h`: bias, scale, and the rows that exist. Out of line, so that there is one copy.
+#pragma STDC FP_CONTRACT OFF
+
+/// `results` are the sums, [token][panel][16].
+KERNEL __attribute__((noinline)) static void linear_finish(
+    const colony_linear_arguments *a, size_t panel, size_t token, int panels, int tokens, const float *results) {
+    for (int t = 0; t < tokens; t++) {
+        const size_t index = token + t;
+        float *output = a->output + (a->output_rows ? (size_t)a->output_rows[index] : index) * a->output_stride;
+        for (int p = 0; p < panels; p++) {
+            const size_t row = (panel + p) * COLONY_LANES;
+            lanes sum = lanes_load(results + (t * panels + p) * COLONY_LANES);
+            if (a->bias) sum = lanes_add(sum, lanes_load_some(a->bias + row, a->rows - row, 0));
+            if (a->scales) sum = lanes_multiply(sum, lanes_splat(a->scales[index]));
+            lanes_store_some(output + row, sum, a->rows - row);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+// Compares the NEON kernels with the generic ones, bit for bit (NaNs alike). Built for arm64 and run by `ArmTests`,
+// under an emulator where the machine is another.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "CKernels.h"
+
+#define FLOATS_MAX (1 << 18)
+
+static const colony_kernel_table *generic, *neon;
+static uint64_t state = 1;
+static long checks, failures;
+
+static uint64_t next_random(void) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return state >> 33;
+}
+
+static float random_float(void) {
+    switch (next_random() % 64) {
+    case 0: return 0.0f;
+    case 1: return -0.0f;
+    case 2: return 1e-41f;
+    default: return ((float)(next_random() % 20001) - 10000.0f) / 2500.0f;
+    }
+}
+
+static float *random_floats(size_t count) {
+    float *values = malloc(count * sizeof *values);
+    for (size_t i = 0; i < count; i++) values[i] = random_float();
+    return values;
+}
+
+static void expect_equal(const char *what, const float *left, const float *right, size_t count) {
+    checks++;
+    for (size_t i = 0; i < count; i++) {
+        if (left[i] != left[i] && right[i] != right[i]) continue;
+        if (memcmp(&left[i], &right[i], sizeof left[i]) == 0) continue;
+        if (failures++ < 20) printf("%s: entry %zu of %zu is %a, not %a\n", what, i, count, right[i], left[i]);
+        return;
+    }
+}
+
+static float first_result[FLOATS_MAX], second_result[FLOATS_MAX];
+
+/// Random weights, every sixteenth of them any bit pattern at all.
+static void fill_weights(unsigned char *weights, size_t count, int format) {
+    for (size_t i = 0; i < count; i++) {
+        float value = random_float();
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        if (next_random() % 16 == 0) bits = (uint32_t)next_random();
+        if (format == COLONY_FORMAT_F32) memcpy(weights + i * 4, &bits, 4);
+        if (format == COLONY_FORMAT_BF16) memcpy(weights + i * 2, (char *)&bits + 2, 2);
+        if (format == COLONY_FORMAT_F16) {
+            uint16_t half = (uint16_t)(next_random() & 0xbfff);
+            memcpy(weights + i * 2, &half, 2);
+        }
+    }
+}
+
+static void compare_linear(int format, size_t rows, size_t columns, size_t tokens) {
+    size_t panels = (rows + 15) / 16, count = panels * 16 * columns;
+    unsigned char *weights = malloc(count * 4);
+    fill_weights(weights, count, format);
+    float *input = random_floats(tokens * columns), *bias = random_floats(rows), *scales = random_floats(tokens);
+    colony_linear_arguments arguments = {
+        .weights = weights, .input = input, .input_stride = columns, .output = first_result, .output_stride = rows,
+        .rows = rows, .columns = columns, .tokens = tokens, .bias = tokens % 2 ? bias : NULL,
+        .scales = tokens % 3 ? NULL : scales};
+    generic->linear[format](&arguments, 0, panels);
+    arguments.output = second_result;
+    neon->linear[format](&arguments, 0, panels);
+    expect_equal("linear", first_result, second_result, rows * tokens);
+    free(weights), free(input), free(bias), free(scales);
+}
+
+static void compare_attention(size_t kv_heads, size_t group, size_t key_dim, size_t value_dim, size_t visible) {
+    const size_t positions = 32, blocks = (visible + positions - 1) / positions;
+    float *pointers[64];
+    for (size_t i = 0; i < blocks; i++) {
+        pointers[i] = random_floats(kv_heads * positions * (key_dim + value_dim));
+    }
+    float *query = random_floats(group * key_dim), *scores = random_floats(group * blocks * positions);
+    colony_attention_arguments arguments = {
+        .query = query, .output = first_result, .blocks = pointers, .visible = visible, .block_positions = positions,
+        .kv_head_count = kv_heads, .kv_head = kv_heads - 1, .key_dim = key_dim, .value_dim = value_dim,
+        .group = group, .scale = 0.125f, .scores = scores, .scores_stride = blocks * positions};
+    generic->attention(&arguments);
+    arguments.output = second_result;
+    neon->attention(&arguments);
+    expect_equal("attention", first_result, second_result, group * value_dim);
+    for (size_t i = 0; i < blocks; i++) free(pointers[i]);
+    free(query), free(scores);
+}
+
+static void compare_rows(size_t width) {
+    float *a = random_floats(width * 2), *b = random_floats(width), *c = random_floats(width);
+    generic->rms_norm(a, b, 1e-6f, first_result, width), neon->rms_norm(a, b, 1e-6f, second_result, width);
+    expect_equal("rms_norm", first_result, second_result, width);
+    generic->silu_multiply(a, b, first_result, width), neon->silu_multiply(a, b, second_result, width);
+    expect_equal("silu_multiply", first_result, second_result, width);
+    memcpy(first_result, a, width * 2 * sizeof *a), memcpy(second_result, a, width * 2 * sizeof *a);
+    generic->rotate(first_result, b, c, width), neon->rotate(second_result, b, c, width);
+    expect_equal("rotate", first_result, second_result, width * 2);
+    generic->add(b, first_result, width), neon->add(b, second_result, width);
+    expect_equal("add", first_result, second_result, width);
+    int32_t experts[2][1024];
+    size_t top_k = width < 8 ? width : 8;
+    if (width % 3 == 0) a[width / 2] = __builtin_nanf("");
+    generic->softmax_top_k(a, width, top_k, (int)(width & 1), experts[0], first_result);
+    neon->softmax_top_k(a, width, top_k, (int)(width & 1), experts[1], second_result);
+    expect_equal("softmax_top_k", first_result, second_result, top_k);
+    if (memcmp(experts[0], experts[1], top_k * sizeof(int32_t)) && failures++ < 20) printf("softmax_top_k: experts\n");
+    free(a), free(b), free(c);
+}
+
+static void compare_exponential(void) {
+    static float input[FLOATS_MAX];
+    for (size_t i = 0; i < FLOATS_MAX; i++) input[i] = -100 + 200.0f * (float)i / FLOATS_MAX;
+    const float unusual[] = {__builtin_inff(), -__builtin_inff(), __builtin_nanf(""), -0.0f, 1e-45f, 1e38f, -1e38f};
+    memcpy(input, unusual, sizeof unusual);
+    generic->exponential(input, first_result, FLOATS_MAX), neon->exponential(input, second_result, FLOATS_MAX);
+    expect_equal("exponential", first_result, second_result, FLOATS_MAX);
+}
+
+static void compare_decode(void) {
+    static uint16_t halves[65536];
+    for (size_t i = 0; i < 65536; i++) halves[i] = (uint16_t)i;
+    for (int format = 0; format < COLONY_FORMAT_COUNT; format++) {
+        size_t count = format == COLONY_FORMAT_F32 ? 32765 : 65533;
+        generic->decode[format](halves, first_result, count), neon->decode[format](halves, second_result, count);
+        expect_equal("decode", first_result, second_result, count);
+    }
+}
+
+int main(void) {
+    generic = colony_kernels_generic();
+    neon = colony_kernels_neon();
+    if (!generic || !neon) return puts("no NEON kernels in this build"), 2;
+    const size_t columns[] = {1, 7, 64, 300};
+    for (int format = 0; format < COLONY_FORMAT_COUNT; format++) {
+        for (size_t tokens = 1; tokens <= 13; tokens++) {
+            for (size_t i = 0; i < 4; i++) compare_linear(format, 1 + next_random() % 150, columns[i], tokens);
+        }
+    }
+    for (size_t group = 1; group <= 9; group++) {
+        compare_attention(2, group, 8 + group, 16 * group + group % 3, 5 * group);
+        compare_attention(1, group, 64, 64, 31 * group);
+    }
+    for (size_t width = 1; width <= 200; width++) compare_rows(width);
+    compare_exponential();
+    compare_decode();
+    printf("%ld comparisons, %ld failures\n", checks, failures);
+    return failures ? 1 : 0;
+}
