@@ -29,6 +29,13 @@ public final class Compute: @unchecked Sendable {
         pool = ComputePool(threadCount: threadCount, spinMicroseconds: spinMicroseconds)
     }
 
+    /// Runs tasks that are `work` multiply-adds in all: on the pool, or on the caller alone where waking others would take
+    /// longer.
+    func run(_ taskCount: Int, work: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
+        if work > serialWorkMax { return pool.runOnThreads(taskCount, body) }
+        for task in 0..<taskCount { body(task, 0) }
+    }
+
     /// Runs `body` over all of `count` in contiguous pieces of about `grain` or more, a few per thread.
     func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
         let pieces = min(max(count / max(grain, 1), 1), pool.threadCount * piecesPerThread)
@@ -38,6 +45,9 @@ public final class Compute: @unchecked Sendable {
         }
     }
 }
+
+/// Multiply-adds that one thread does in the microseconds that sharing them out would take.
+let serialWorkMax = 1 << 16
 
 /// Enough that a thread that is late or slow leaves its share to the others.
 let piecesPerThread = 4

@@ -120,12 +120,14 @@ import Testing
         for compute in try everyCompute() {
             let output = Rows(capacity: 1, width: 16)
             var scratch = AttentionScratch()
-            pointers.withUnsafeMutableBufferPointer { pointers in
-                guard let base = pointers.baseAddress else { return }
-                compute.attention(
-                    queries: query.view, headCount: 1,
-                    spans: [AttentionSpan(blocks: UnsafePointer(base), visiblePositions: positions)], layout: layout,
-                    scale: 1, output: output.view, scratch: &scratch)
+            withExtendedLifetime(blocks) {
+                pointers.withUnsafeMutableBufferPointer { pointers in
+                    guard let base = pointers.baseAddress else { return }
+                    let span = AttentionSpan(blocks: UnsafePointer(base), visiblePositions: positions)
+                    compute.attention(
+                        queries: query.view, headCount: 1, spans: [span], layout: layout, scale: 1,
+                        output: output.view, scratch: &scratch)
+                }
             }
             #expect(output.values == [Float](repeating: 1.0 / 128, count: 16), compute.label)
         }

@@ -27,7 +27,12 @@ INLINE lanes lanes_add(lanes a, lanes b) { EACH a.at[i] = a.at[i] + b.at[i]; ret
 INLINE lanes lanes_subtract(lanes a, lanes b) { EACH a.at[i] = a.at[i] - b.at[i]; return a; }
 INLINE lanes lanes_multiply(lanes a, lanes b) { EACH a.at[i] = a.at[i] * b.at[i]; return a; }
 INLINE lanes lanes_divide(lanes a, lanes b) { EACH a.at[i] = a.at[i] / b.at[i]; return a; }
-INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { EACH c.at[i] = __builtin_fmaf(a.at[i], b.at[i], c.at[i]); return c; }
+
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c) {
+    EACH c.at[i] = __builtin_fmaf(a.at[i], b.at[i], c.at[i]);
+    return c;
+}
+
 INLINE lanes lanes_greater(lanes a, lanes b) { EACH b.at[i] = a.at[i] > b.at[i] ? a.at[i] : b.at[i]; return b; }
 INLINE lanes lanes_at_least(lanes x, float bound) { EACH x.at[i] = x.at[i] < bound ? bound : x.at[i]; return x; }
 INLINE lanes lanes_at_most(lanes x, float bound) { EACH x.at[i] = x.at[i] > bound ? bound : x.at[i]; return x; }

@@ -19,7 +19,7 @@ enum { COLONY_FORMAT_BF16 = 0, COLONY_FORMAT_F16 = 1, COLONY_FORMAT_F32 = 2, COL
 /// One linear layer for a list of tokens. A null index list means the identity.
 typedef struct colony_linear_arguments {
     const void *_Nullable weights;
-    const float *_Nullable bias;          // one per row, or null
+    const float *_Nullable bias; // one per row, or null
     const float *_Nullable input;
     const intptr_t *_Nullable input_rows; // per token, the row of `input`, or null
     size_t input_stride;
@@ -34,11 +34,12 @@ typedef struct colony_linear_arguments {
 
 /// Attention of the query heads of one row that share key/value head `kv_head`.
 typedef struct colony_attention_arguments {
-    const float *_Nullable query;   // [heads][key_dim]
-    float *_Nullable output;        // [heads][value_dim]
-    float *_Nonnull const *_Nullable blocks; // each [kv_heads][positions/16][key_dim][16], then [kv_heads][positions][value_dim]
-    size_t first;         // positions before this one weigh nothing; below `visible`
-    size_t visible;       // how many positions there are up to the row's own, at least 1
+    const float *_Nullable query; // [heads][key_dim]
+    float *_Nullable output; // [heads][value_dim]
+    // Each block: keys as [kv_heads][positions / 16][key_dim][16], then values as [kv_heads][positions][value_dim].
+    float *_Nonnull const *_Nullable blocks;
+    size_t first; // positions before this one weigh nothing; below `visible`
+    size_t visible; // how many positions there are up to the row's own, at least 1
     size_t block_positions;
     size_t kv_head_count;
     size_t kv_head;
@@ -52,7 +53,8 @@ typedef struct colony_attention_arguments {
 
 /// One function per operation; see `operations/` for what each computes and in which order.
 typedef struct colony_kernel_table {
-    void (*_Nonnull linear[COLONY_FORMAT_COUNT])(const colony_linear_arguments *arguments, size_t first_panel, size_t panel_count);
+    void (*_Nonnull linear[COLONY_FORMAT_COUNT])(
+        const colony_linear_arguments *arguments, size_t first_panel, size_t panel_count);
     void (*_Nonnull decode[COLONY_FORMAT_COUNT])(const void *source, float *output, size_t count);
     void (*silu_multiply)(const float *gate, const float *up, float *output, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);

@@ -83,7 +83,6 @@ extension Compute {
         precondition(queries.width == headCount * layout.keyDim && output.width == headCount * layout.valueDim)
         let group = headCount / layout.kvHeadCount
         let longest = spans.reduce(0) { max($0, $1.visiblePositions) }
-        // The last column of a line apart, so that threads do not write to one line.
         let stride = (longest + panelRows - 1) / panelRows * panelRows
         scratch.scores.reserve(pool.threadCount * group * stride)
         let scores = scratch.scores.base
@@ -95,7 +94,9 @@ extension Compute {
         shared.group = group
         shared.scale = scale
         shared.scores_stride = stride
-        pool.runOnThreads(spans.count * layout.kvHeadCount) { task, thread in
+        let positions = spans.reduce(0) { $0 + $1.visiblePositions }
+        let work = positions * headCount * (layout.keyDim + layout.valueDim)
+        run(spans.count * layout.kvHeadCount, work: work) { task, thread in
             // The longest spans of a prompt come last: starting there leaves the short ones to even out the end.
             let row = spans.count - 1 - task / layout.kvHeadCount
             var arguments = shared

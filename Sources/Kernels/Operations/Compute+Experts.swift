@@ -56,11 +56,11 @@ extension Compute {
         let steps = plan(batches, input: input, output: output, scratch: &scratch)
         scratch.plans.withUnsafeBufferPointer { plans in
             guard !plans.isEmpty else { return }
-            pool.run(steps.hidden) { step in
+            run(steps.hidden, work: 2 * steps.work) { step, _ in
                 let expert = plans[Self.expert(of: step, in: plans) { $0.firstHiddenStep }]
                 hiddenStep(expert, step: step - expert.firstHiddenStep)
             }
-            pool.run(steps.output) { step in
+            run(steps.output, work: steps.work) { step, _ in
                 let expert = plans[Self.expert(of: step, in: plans) { $0.firstOutputStep }]
                 let (first, count) = Self.panels(of: step - expert.firstOutputStep, rows: expert.down.rows)
                 withUnsafePointer(to: expert.down) { expert.downKernel($0, first, count) }
@@ -103,10 +103,10 @@ extension Compute {
 }
 
 extension Compute {
-    /// Lays out scratch and tasks; answers how many tasks each region has.
+    /// Lays out scratch and tasks; answers how many tasks each region has, and the multiply-adds of one projection.
     private func plan(
         _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
-    ) -> (hidden: Int, output: Int) {
+    ) -> (hidden: Int, output: Int, work: Int) {
         var tokens = 0
         var hiddenFloats = 0
         for batch in batches {
@@ -115,7 +115,7 @@ extension Compute {
         }
         scratch.reserve(tokens: tokens, hiddenFloats: hiddenFloats)
         scratch.plans.removeAll(keepingCapacity: true)
-        var steps = (hidden: 0, output: 0)
+        var steps = (hidden: 0, output: 0, work: hiddenFloats * input.width)
         var firstToken = 0
         var firstFloat = 0
         for batch in batches where !batch.inputRows.isEmpty {

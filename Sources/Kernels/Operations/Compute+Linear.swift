@@ -1,9 +1,6 @@
 import CKernels
 
 extension Compute {
-    /// Below so many multiply-adds a layer runs on the caller alone: waking others would take longer.
-    private static let serialWorkMax = 1 << 16
-
     /// `output[t][row] = sum over k of m[row][k] * input[t][k]`, plus `bias[row]`. Input: [tokens][columns], output:
     /// [tokens][rows]; they must not overlap.
     public func linear(_ m: PackedMatrix, input: RowsView, output: RowsView, bias: [Float]? = nil) {
@@ -25,7 +22,7 @@ extension Compute {
         let kernel = m.format.linear(table)
         let work = m.rows * m.columns * input.count
         withUnsafePointer(to: arguments) { pointer in
-            if work <= Self.serialWorkMax { return kernel(pointer, 0, m.panelCount) }
+            if work <= serialWorkMax { return kernel(pointer, 0, m.panelCount) }
             let steps = (m.panelCount + panelsPerStep - 1) / panelsPerStep
             parallel(steps, grain: 1) { range in
                 let first = range.lowerBound * panelsPerStep

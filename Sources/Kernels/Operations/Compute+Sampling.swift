@@ -5,7 +5,7 @@ extension Compute {
     public func logSumExp(_ row: UnsafeBufferPointer<Float>) -> Float {
         guard let base = row.baseAddress, !row.isEmpty else { return -.infinity }
         let greatest = Double(row[colony_index_of_greatest(base, row.count)])
-        guard greatest.isFinite else { return Float(greatest) }
+        guard greatest.isFinite else { return row.contains(where: \.isNaN) ? .nan : Float(greatest) }
         var sum = 0.0
         for value in row { sum += DeterministicMath.exp(Double(value) - greatest) }
         return Float(greatest + DeterministicMath.log(sum))
