@@ -78,7 +78,7 @@ let package = Package(
         library("Engine", ["Basics", "Kernels", "Models", "Scheduling", "Wire", logging]),
         library(
             "ExpertParallel", ["Basics", "Kernels", "Models", "Weights", "Wire", "Transport", "Placement", logging]),
-        library("ServiceSupport", ["Basics", "Configuration", "CLinux", argumentParser, logging]),
+        library("ServiceSupport", ["Basics", "Configuration", "CLinux", argumentParser, orderedCollections, logging]),
 
         // Level 5
         library(
@@ -130,6 +130,7 @@ let package = Package(
         tests(of: "HTTPServer", ["Transport"]),
         tests(of: "Engine", ["ExpertParallel", "Kernels", "Models", "Scheduling", "Weights", "Wire"]),
         tests(of: "ExpertParallel", ["Kernels", "Models", "Wire", "Transport", "Weights", "Placement"]),
+        tests(of: "ServiceSupport", [logging]),
         tests(of: "GatewayService", ["HTTPServer", "Tokenizer", "Wire"]),
         .testTarget(
             name: "ClusterTests", dependencies: ["Basics", "TestSupport", "Wire", "Transport", "HTTPServer"],
