@@ -5,7 +5,8 @@ import Synchronization
 /// Turns SIGINT and SIGTERM into an event that the main thread waits for.
 ///
 /// A signal handler may do next to nothing, so ours writes the signal's number to a pipe; a thread of our own reads it.
-/// The first signal ends `wait`. The same signal again ends the process at once, in case that stopping in order hangs.
+/// The first signal ends `wait`. The same signal again ends the process at once, as if it were not caught, in
+/// case that stopping in order hangs.
 /// (Another signal does not: a Ctrl-C reaches all processes of a terminal, and `clusterctl` then sends SIGTERM to the
 /// processes that it started; that must not cut short what the Ctrl-C began.)
 public final class SignalWaiter: Sendable {
@@ -23,9 +24,9 @@ public final class SignalWaiter: Sendable {
     /// one per process, early. `exitAtRepetition` is there for tests.
     public init(
         signals: [Int32] = [SIGINT, SIGTERM],
-        exitAtRepetition: @escaping @Sendable (Int32) -> Void = { _exit(128 + $0) }
+        exitAtRepetition: (@Sendable (Int32) -> Void)? = nil
     ) {
-        self.exitAtRepetition = exitAtRepetition
+        self.exitAtRepetition = exitAtRepetition ?? dieOfSignal
         signal(SIGPIPE, SIG_IGN)
         let readEnd = signalPipe.readEnd
         let thread = Thread { [weak self] in SignalWaiter.readSignals(readEnd) { self?.receive($0) } }
@@ -68,6 +69,12 @@ public final class SignalWaiter: Sendable {
             if count == 1 { receive(Int32(byte)) } else if count == 0 || errno != EINTR { return }
         }
     }
+}
+
+/// Lets a signal do what it does to programs that do not catch it, so that whoever started us sees what happened.
+@Sendable private func dieOfSignal(_ number: Int32) {
+    signal(number, SIG_DFL)
+    kill(getpid(), number)
 }
 
 /// The pipe between handler and thread, made before the first handler is installed, so that the handler only reads it.

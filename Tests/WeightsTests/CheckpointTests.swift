@@ -180,6 +180,24 @@ import Weights
         #expect(try Checkpoint.open(copy).digest != digest)
     }
 
+    @Test func partsOfFusedTensorsPackToTheRightWeights() throws {
+        let checkpoint = try Checkpoint.open(Fixtures.checkpoint("qwen3_moe_fused_f16"))
+        let fused = try checkpoint.tensor("model.layers.1.mlp.experts.gate_up_proj", shape: [8, 64, 64])
+        let up = fused.slice(5).rows(32..<64)
+        let values = up.floats()
+        let whole = fused.floats()
+        #expect(values == Array(whole[(5 * 64 + 32) * 64..<6 * 64 * 64]))
+        let compute = try Compute(instructionSet: .generic, threadCount: 1)
+        let input = Rows(capacity: 1, width: 64)
+        let output = Rows(capacity: 1, width: 32)
+        for column in [0, 31, 63] {
+            // A one in one column and zeros elsewhere gives that column of the matrix.
+            for index in 0..<64 { input.view[0][index] = index == column ? 1 : 0 }
+            compute.linear(try up.packed(), input: input.view, output: output.view)
+            #expect(Array(output.view[0]) == (0..<32).map { values[$0 * 64 + column] })
+        }
+    }
+
     @Test func packingLeavesNoSecondCopyInMemory() throws {
         let directory = try TemporaryDirectory()
         try directory.write("config.json", text: "{}")

@@ -10,11 +10,18 @@ import Weights
         try SafetensorsHeader(parsing: Array(text.utf8), dataByteCount: dataByteCount, file: "f")
     }
 
+    /// One tensor of bytes.
+    private func entry(_ name: String, _ place: Range<Int>) -> String {
+        let offsets = "[\(place.lowerBound),\(place.upperBound)]"
+        return #""\#(name)":{"dtype":"U8","shape":[\#(place.count)],"data_offsets":\#(offsets)}"#
+    }
+
     @Test func describesEveryKindOfTensor() throws {
         let header = try parse(
             """
             {"__metadata__":{"format":"pt"},"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]},
-            "b":{"dtype":"I64","shape":[],"data_offsets":[16,24]},"c":{"dtype":"NEW","shape":[9],"data_offsets":[24,25]},
+            "b":{"dtype":"I64","shape":[],"data_offsets":[16,24]},
+            "c":{"dtype":"NEW","shape":[9],"data_offsets":[24,25]},
             "d":{"dtype":"F32","shape":[0,4],"data_offsets":[64,64]}}
             """)
         #expect(header.tensors.count == 4)
@@ -57,16 +64,16 @@ import Weights
     @Test func overlapsAndDuplicatesAreRefusedAndGapsAreNot() throws {
         #expect(throws: WeightsError.tensorsOverlap(tensor: "b", other: "a", file: "f", byteOffset: 4)) {
             try parse(
-                #"{"a":{"dtype":"U8","shape":[8],"data_offsets":[4,12]},"b":{"dtype":"U8","shape":[5],"data_offsets":[0,5]}}"#
+                "{\(entry("a", 4..<12)),\(entry("b", 0..<5))}"
             )
         }
         #expect(throws: WeightsError.tensorDuplicated(tensor: "a", file: "f")) {
             try parse(
-                #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}"#
+                "{\(entry("a", 0..<4)),\(entry("a", 4..<8))}"
             )
         }
         _ = try parse(
-            #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[40,44]}}"#
+            "{\(entry("a", 0..<4)),\(entry("b", 40..<44))}"
         )
     }
 

@@ -4,8 +4,8 @@ import OrderedCollections
 
 /// Turns each event into one line: time in UTC, level, node, message, then the metadata sorted by key.
 ///
-/// Text: `2026-11-23T15:04:05.678Z info worker-1 loaded shards count=12 model="a b"`. Whatever a message or value holds,
-/// it stays on its line: control characters are escaped.
+/// Text: `2026-11-23T15:04:05.678Z info worker-1 loaded shards count=12 model="a b"`. Whatever a message or value
+/// holds, it stays on its line: control characters are escaped.
 public struct LineLogHandler: LogHandler {
     /// Metadata that every event of this logger carries.
     public var metadata: Logger.Metadata = [:]
