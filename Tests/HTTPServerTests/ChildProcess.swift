@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// What a program printed, and how it ended.
 struct ProgramResult {
@@ -14,6 +15,8 @@ func runProgram(_ path: String, _ arguments: [String], input: [UInt8] = []) thro
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments
     let (stdin, stdout, stderr) = (Pipe(), Pipe(), Pipe())
+    // A program that ends before it has read everything must not end the tests too.
+    signal(SIGPIPE, SIG_IGN)
     process.standardInput = stdin
     process.standardOutput = stdout
     process.standardError = stderr
@@ -22,8 +25,11 @@ func runProgram(_ path: String, _ arguments: [String], input: [UInt8] = []) thro
     Thread {
         errors.set(String(decoding: stderr.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self))
     }.start()
-    if !input.isEmpty { try stdin.fileHandleForWriting.write(contentsOf: Data(input)) }
-    try stdin.fileHandleForWriting.close()
+    // A program that answers while it reads would block on a full pipe if nobody read meanwhile.
+    Thread {
+        try? stdin.fileHandleForWriting.write(contentsOf: Data(input))
+        try? stdin.fileHandleForWriting.close()
+    }.start()
     let output = String(decoding: stdout.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     return ProgramResult(status: process.terminationStatus, output: output, errors: errors.wait() ?? "")

@@ -111,6 +111,12 @@ final class RawClient {
         return count > 0 ? Array(bytes[..<count]) : nil
     }
 
+    /// Whether the other side drops the connection, without anything of it being read.
+    func isResetEventually() -> Bool {
+        var request = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&request, 1, 20_000) == 1
+    }
+
     private var pending = ""
     /// Whether the other side has ended the connection, as opposed to being silent.
     private(set) var hasEnded = false

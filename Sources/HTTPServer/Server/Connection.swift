@@ -25,6 +25,7 @@ final class Connection: @unchecked Sendable {
     private var isReading = false
     private var isWaitingToWrite = false
     private var hasPeerEnded = false
+    private var isToReset = false
     private var phase = Phase.open
     private var session: (any HTTPSession)?
     /// The first bytes, while they may still become HTTP/2's preface.
@@ -94,7 +95,8 @@ final class Connection: @unchecked Sendable {
             // What TLS wants to say about it still goes out.
             secure.takeWire(into: &outbox)
             flushOutbox()
-            cut(error)
+            log(error)
+            close()
         }
     }
 
@@ -164,8 +166,11 @@ final class Connection: @unchecked Sendable {
             return
         }
         var plaintext: [UInt8] = []
+        swap(&plaintext, &loop.sparePlaintext)
         session?.produce(into: &plaintext)
         if !plaintext.isEmpty { try secure.send(plaintext) }
+        plaintext.removeAll(keepingCapacity: true)
+        swap(&plaintext, &loop.sparePlaintext)
         secure.takeWire(into: &buffer)
     }
 
@@ -237,12 +242,20 @@ final class Connection: @unchecked Sendable {
         flush()
     }
 
-    /// Closes at once and says why in the log.
+    /// Closes at once and says why in the log. What the client has not taken is dropped in the kernel too, which would
+    /// otherwise keep it for as long as the client likes.
     func cut(_ error: HTTPError) {
         if case .closed = phase { return }
+        log(error)
+        isToReset = true
+        var option = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(socket.descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        close()
+    }
+
+    private func log(_ error: HTTPError) {
         context.logger.debug(
             "connection cut", metadata: ["client": .string(remoteAddress), "reason": .string(error.description)])
-        close()
     }
 
     /// Everything is sent: closes, or first reads what the client still sends, as closing with unread bytes would reset
@@ -268,7 +281,7 @@ final class Connection: @unchecked Sendable {
         setWaitingToWrite(true)
         readSource.cancel()
         writeSource.cancel()
-        shutdown(socket.descriptor, Int32(SHUT_RDWR))
+        if !isToReset { shutdown(socket.descriptor, Int32(SHUT_RDWR)) }
         outbox = []
         outboxOffset = 0
         session?.connectionDidClose()

@@ -17,6 +17,8 @@ final class EventLoop: @unchecked Sendable {
     let readBuffer: UnsafeMutableRawBufferPointer
     /// A buffer lent to the connection that is writing, so that idle ones own none.
     var spareOutbox: [UInt8] = []
+    /// The same for what is yet to be encrypted.
+    var sparePlaintext: [UInt8] = []
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var timer: (any DispatchSourceTimer)?
     private let changes = Mutex(Changes())
