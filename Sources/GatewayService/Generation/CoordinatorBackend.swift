@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 import Dispatch
 import Foundation
 public import Logging
@@ -114,7 +114,12 @@ public final class CoordinatorBackend: GenerationBackend {
 
     private static func event(_ result: Result<ReceivedFrame, TransportError>) -> GenerationEvent {
         do throws(TransportError) {
-            return .generated(try result.get().decode(Generated.self))
+            let frame = try result.get()
+            let generated = try frame.decode(Generated.self)
+            guard generated.finish != nil || !frame.isLast else {
+                return .failed(Refusal(.internalError, "the coordinator's last answer does not say why it is the last"))
+            }
+            return .generated(generated)
         } catch {
             return .failed(refusal(error))
         }
@@ -127,9 +132,8 @@ public final class CoordinatorBackend: GenerationBackend {
         case .payloadMalformed, .unexpectedReply: Refusal(.internalError, error.description)
         case .payloadBeyondLimit: Refusal(.invalidRequest, error.description)
         case .timedOut: Refusal(.deadlineExceeded, error.description)
-        case .addressInUse, .addressUnusable, .certificateUnusable, .connectFailed, .endpointMalformed, .fileExists,
-            .fileUnreadable, .fileUnwritable, .handshakeFailed, .linkClosed, .nameUnusable, .peerClosed,
-            .protocolViolated, .sendStalled, .systemCall, .tls, .wrongNode, .wrongRole:
+        // Whatever else can happen to a link: the sequence is lost, another attempt may succeed.
+        default:
             Refusal(.unavailable, "the link to the coordinator broke: \(error)")
         }
     }

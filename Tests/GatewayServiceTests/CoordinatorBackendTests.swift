@@ -1,0 +1,160 @@
+import Basics
+import Dispatch
+import Foundation
+import GatewayService
+import HTTPServer
+import Logging
+import Synchronization
+import Testing
+import Transport
+import Wire
+
+@Suite("The link to the coordinator", .serialized)
+struct CoordinatorBackendTests {
+    private static let logger: Logger = {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        return logger
+    }()
+
+    /// Asks again and again, as nothing announces the backend's changes; false after a time no healthy run needs.
+    private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while ContinuousClock.now < deadline {
+            if try condition() { return true }
+            Thread.sleep(forTimeInterval: 0.005)
+        }
+        return false
+    }
+
+    private func backend(_ port: UInt16, _ certificates: TestCertificates) throws -> CoordinatorBackend {
+        CoordinatorBackend(
+            endpoint: Endpoint(host: "127.0.0.1", port: port),
+            identity: try certificates.identity("gateway", .gateway), logger: Self.logger)
+    }
+
+    private func isReady(_ backend: CoordinatorBackend) -> Bool {
+        backend.status().isReady && (try? backend.model()) != nil
+    }
+
+    @Test("sequences go through the link and back; a cancelled one is cancelled over there")
+    func generates() throws {
+        let certificates = try TestCertificates()
+        let coordinator = FakeCoordinator { generate, reply in
+            reply(Generated(tokens: [ScoredToken(token: generate.prompt[0])]))
+            if generate.tokensMax > 1 { return }
+            reply(Generated(tokens: [ScoredToken(token: TokenID(98))], finish: .length))
+        }
+        let listener = try coordinator.listen(certificates)
+        defer { listener.stop() }
+        let backend = try backend(listener.port, certificates)
+        defer { backend.stop() }
+        #expect(eventually { isReady(backend) })
+        #expect(try backend.model().name == "tiny")
+
+        let done = DispatchSemaphore(value: 0)
+        let received = Mutex<[Generated]>([])
+        _ = try backend.start(Generate(prompt: [TokenID(97)], tokensMax: 1)) { event in
+            guard case .generated(let generated) = event else { return }
+            received.withLock { $0.append(generated) }
+            if generated.finish != nil { done.signal() }
+        }
+        #expect(done.wait(timeout: .now() + 20) == .success)
+        #expect(received.withLock { $0.map { $0.tokens.map(\.token) } } == [[TokenID(97)], [TokenID(98)]])
+
+        let ticket = try backend.start(Generate(prompt: [TokenID(97)], tokensMax: 9)) { _ in done.signal() }
+        #expect(done.wait(timeout: .now() + 20) == .success)
+        ticket.cancel()
+        #expect(coordinator.cancelled.wait(timeout: .now() + 20) == .success)
+    }
+
+    @Test("a refusal of the coordinator arrives as it is")
+    func refusal() throws {
+        let certificates = try TestCertificates()
+        let coordinator = FakeCoordinator { (_, _) throws(Refusal) in throw Refusal(.overloaded, "7 wait already") }
+        let listener = try coordinator.listen(certificates)
+        defer { listener.stop() }
+        let backend = try backend(listener.port, certificates)
+        defer { backend.stop() }
+        #expect(eventually { isReady(backend) })
+        let refused = DispatchSemaphore(value: 0)
+        _ = try backend.start(Generate(prompt: [TokenID(97)], tokensMax: 1)) { event in
+            if case .failed(Refusal(.overloaded, "7 wait already")) = event { refused.signal() }
+        }
+        #expect(refused.wait(timeout: .now() + 20) == .success)
+    }
+
+    @Test("when the coordinator goes, sequences fail and the state says why; when it comes back all is well")
+    func reconnects() throws {
+        let certificates = try TestCertificates()
+        let coordinator = FakeCoordinator { _, _ in }
+        let first = try coordinator.listen(certificates)
+        let port = first.port
+        let backend = try backend(port, certificates)
+        defer { backend.stop() }
+        #expect(eventually { isReady(backend) })
+        let failed = DispatchSemaphore(value: 0)
+        _ = try backend.start(Generate(prompt: [TokenID(97)], tokensMax: 1)) { event in
+            if case .failed(let refusal) = event, refusal.code == .unavailable { failed.signal() }
+        }
+        #expect(coordinator.generated.wait(timeout: .now() + 20) == .success)
+        first.stop()
+        #expect(failed.wait(timeout: .now() + 20) == .success)
+        #expect(eventually { !backend.status().isReady })
+        #expect(eventually { backend.status().nodes.first?.state == .dead })
+        #expect(backend.status().reason?.contains("127.0.0.1:\(port)") == true)
+        #expect(throws: Refusal.self) {
+            _ = try backend.start(Generate(prompt: [TokenID(97)], tokensMax: 1)) { _ in }
+        }
+        let second = try coordinator.listen(certificates, port: port)
+        defer { second.stop() }
+        #expect(eventually { isReady(backend) })
+    }
+
+    @Test("a gateway without a coordinator serves its state and refuses the rest, with the reason")
+    func nobodyThere() throws {
+        let certificates = try TestCertificates()
+        let backend = try backend(1, certificates)
+        let gateway = Gateway(
+            configuration: GatewayConfiguration(
+                node: NodeID("gateway"), http: HTTPConfiguration(host: "127.0.0.1", port: 0)), backend: backend,
+            logger: Self.logger)
+        try gateway.start()
+        defer { gateway.stop() }
+        #expect(eventually { backend.status().reason?.contains("cannot connect") == true })
+        let health = try TestClient.get(gateway.port, "/health")
+        #expect(health.status == 503)
+        #expect(health.json["reason"]?.string?.contains("127.0.0.1:1") == true)
+        #expect(try TestClient.get(gateway.port, "/live").status == 200)
+        #expect(try TestClient.get(gateway.port, "/cluster").json["isReady"] == false)
+        let answer = try TestClient.post(gateway.port, "/v1/completions", ["prompt": "x"])
+        #expect(answer.status == 503)
+        #expect(answer.headers["retry-after"] == "1")
+    }
+
+    @Test("the whole way: HTTP in, a link to the coordinator, a stream out")
+    func wholeWay() throws {
+        let certificates = try TestCertificates()
+        let coordinator = FakeCoordinator { generate, reply in
+            for (position, token) in TestModel.tokens("hi!").enumerated() {
+                reply(Generated(tokens: [ScoredToken(token: token)], finish: position == 2 ? .length : nil))
+            }
+        }
+        let listener = try coordinator.listen(certificates)
+        defer { listener.stop() }
+        let backend = try backend(listener.port, certificates)
+        let gateway = Gateway(
+            configuration: GatewayConfiguration(
+                node: NodeID("gateway"), http: HTTPConfiguration(host: "127.0.0.1", port: 0)), backend: backend,
+            logger: Self.logger)
+        try gateway.start()
+        defer { gateway.stop() }
+        #expect(try eventually { try TestClient.get(gateway.port, "/health").status == 200 })
+        let answer = try TestClient.post(
+            gateway.port, "/v1/completions", ["prompt": "x", "max_tokens": 3, "stream": true])
+        let texts = try answer.events.dropLast().map {
+            try JSON(parsing: $0)["choices"]?.array?.first?["text"]?.string ?? ""
+        }
+        #expect(texts.joined() == "hi!")
+    }
+}
