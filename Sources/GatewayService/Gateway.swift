@@ -38,8 +38,7 @@ public final class Gateway: Sendable {
         do {
             listener = try HTTPListener(configuration: configuration.http, handler: handler, logger: logger)
         } catch {
-            throw .cannotListen(
-                host: configuration.http.host, port: configuration.http.port, reason: "\(error)")
+            throw .cannotListen(reason: error.description)
         }
         handler.listens(on: listener.port)
         state.withLock { $0.listener = listener }

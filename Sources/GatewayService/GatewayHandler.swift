@@ -3,6 +3,7 @@ import Dispatch
 import Foundation
 import HTTPServer
 import Logging
+import ServiceSupport
 import Synchronization
 import Wire
 
@@ -20,7 +21,7 @@ final class GatewayHandler: HTTPHandler {
     private let configuration: GatewayConfiguration
     private let backend: any GenerationBackend
     private let logger: Logger
-    private let metrics = GatewayMetrics()
+    private let metrics: GatewayMetrics
     private let intakeQueues: [DispatchQueue]
     private let sessionQueues: [DispatchQueue]
     private let nextQueue = Atomic<Int>(0)
@@ -32,6 +33,7 @@ final class GatewayHandler: HTTPHandler {
         self.configuration = configuration
         self.backend = backend
         self.logger = logger
+        metrics = GatewayMetrics(isReady: { backend.status().isReady })
         let indices = 0..<Limits.Gateway.workerQueueCount
         intakeQueues = indices.map { DispatchQueue(label: "colony.gateway.intake.\($0)") }
         sessionQueues = indices.map { DispatchQueue(label: "colony.gateway.session.\($0)") }
@@ -92,7 +94,7 @@ final class GatewayHandler: HTTPHandler {
         metrics.requestEnded(route: .metrics, status: 200)
         response.send(
             status: 200, headers: [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
-            body: Array(metrics.text(isReady: clusterStatus().isReady).utf8))
+            body: Array(metrics.text.utf8))
     }
 
     /// The cluster's state with this gateway among the nodes.
@@ -249,16 +251,5 @@ final class GatewayHandler: HTTPHandler {
             session.abort(.unavailable("the gateway is stopping"))
         }
         _ = openRequests.wait(timeout: .now() + .milliseconds(milliseconds))
-    }
-}
-
-/// How much memory this process occupies.
-enum ProcessMemory {
-    /// Resident bytes; 0 if the system does not say.
-    static func residentBytes() -> UInt64 {
-        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
-        let fields = text.split(separator: " ")
-        guard fields.count > 1, let pages = UInt64(fields[1]) else { return 0 }
-        return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
     }
 }

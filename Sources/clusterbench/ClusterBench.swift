@@ -6,7 +6,7 @@ struct ClusterBench: ParsableCommand {
         commandName: "clusterbench",
         abstract: "Measures a Colony cluster and its parts.",
         subcommands: [
-            LoadCommand.self,
             // One line per subcommand, each in a file of its own.
+            LoadCommand.self
         ])
 }

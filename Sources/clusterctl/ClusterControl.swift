@@ -6,8 +6,8 @@ struct ClusterControl: ParsableCommand {
         commandName: "clusterctl",
         abstract: "Starts, watches and asks a Colony cluster.",
         subcommands: [
-            GenerateCommand.self,
             // One line per subcommand, each in a file of its own.
+            GenerateCommand.self,
             StatusCommand.self,
             TemplateCommand.self,
             TokenizeCommand.self,

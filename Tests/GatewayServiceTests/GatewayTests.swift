@@ -93,7 +93,7 @@ struct GatewayTests {
         #expect(answer.events.last == "[DONE]")
         let asked = try #require(service.backend.generates.first)
         #expect(asked.prompt == [TestModel.user] + TestModel.tokens("hello") + [TestModel.end, TestModel.assistant])
-        #expect(asked.tokensMax == 57)
+        #expect(asked.tokensMax == 56)
     }
 
     @Test("several prompts with several choices each are numbered through, with seeds of their own")
