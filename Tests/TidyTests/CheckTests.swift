@@ -34,6 +34,10 @@ struct CheckTests {
         #expect(count(TextChecks.lineLength, String(repeating: "ä", count: 120) + "\n") == 0)
         #expect(count(TextChecks.lineLength, String(repeating: "a", count: 121) + "\n") == 1)
         #expect(count(TextChecks.lineLength, String(repeating: "a", count: 121) + "\n", at: "README.md") == 0)
+        let long = String(repeating: "a b ", count: 40)
+        #expect(count(TextChecks.lineLength, "let a = \"\(long)\"\n") == 0)
+        #expect(count(TextChecks.lineLength, "// \(long)\n") == 1)
+        #expect(count(TextChecks.lineLength, "let a = 1  // \(long)\n") == 1)
     }
 
     @Test("Whitespace")
@@ -143,6 +147,7 @@ struct CheckTests {
     @Test("Bans have their scope")
     func bannedScope() {
         #expect(count(ConstructChecks.banned, "print(a)\nexit(1)\n", at: "Sources/clusterctl/A.swift") == 0)
+        #expect(count(ConstructChecks.banned, "print(a)\nexit(1)\n", at: "Sources/ServiceSupport/A.swift") == 1)
         #expect(count(ConstructChecks.banned, "func exit(a: Int)\nblueprint(a)\nlink.exit(a)\n") == 0)
         #expect(count(ConstructChecks.banned, "usleep(1)\n") == 0)
         #expect(count(ConstructChecks.banned, "usleep(1)\nThread.sleep(a)\n", at: "Tests/A/A.swift") == 2)

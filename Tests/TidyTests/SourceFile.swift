@@ -61,8 +61,8 @@ struct SourceFile {
         return String(folders[1])
     }
 
-    /// Whether the file belongs to one of the executables, whose business it is to print and to exit.
-    var isExecutable: Bool { target.map { Layers.executables.contains($0) } ?? false }
+    /// Whether the file belongs to one of the targets.
+    func belongs(to targets: Set<String>) -> Bool { target.map { targets.contains($0) } ?? false }
 
     private static func fileExtension(ofPath path: String) -> Substring? {
         guard let name = path.split(separator: "/").last, let dot = name.lastIndex(of: "."), dot > name.startIndex

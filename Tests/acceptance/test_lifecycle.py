@@ -53,7 +53,7 @@ def test_loopback_only_and_one_line_says_where(start_cluster):
 def test_pids_are_written_down(start_cluster):
     cluster = start_cluster(workers=2)
     pids = cluster.pids()
-    assert set(pids) == {"coordinator", "gateway", "worker-1", "worker-2"}
+    assert set(pids) >= {"coordinator", "gateway", "worker-1", "worker-2"}
     assert set(pids.values()) <= set(cluster.process.living())
 
 

@@ -5,6 +5,7 @@ enum ConstructChecks {
         case c
         case everySwiftFile
         case outsideExecutables
+        case outsideProcessOwners
         case tests
     }
 
@@ -28,8 +29,8 @@ enum ConstructChecks {
             words: ["print(", "debugPrint(", "dump("], scope: .outsideExecutables,
             instead: "use the logger; only executables print"),
         Ban(
-            words: ["exit(", "_exit(", "abort("], scope: .outsideExecutables,
-            instead: "throw: only executables end the process"),
+            words: ["exit(", "_exit(", "abort("], scope: .outsideProcessOwners,
+            instead: "throw: only a main program ends the process"),
         Ban(words: ["printf(", "exit(", "abort("], scope: .c, instead: "return a status: C computes, Swift reports"),
         Ban(
             words: ["Thread.sleep", "usleep(", "nanosleep(", "sleep("], scope: .tests,
@@ -76,7 +77,8 @@ enum ConstructChecks {
         switch scope {
         case .c: file.language == .c && file.target != nil
         case .everySwiftFile: file.language == .swift
-        case .outsideExecutables: file.language == .swift && !file.isExecutable
+        case .outsideExecutables: file.language == .swift && !file.belongs(to: Layers.executables)
+        case .outsideProcessOwners: file.language == .swift && !file.belongs(to: Layers.processOwners)
         case .tests: file.language == .swift && file.isTest
         }
     }

@@ -5,7 +5,8 @@ enum TextChecks {
 
     static func isForeign(_ file: SourceFile) -> Bool { foreignFolders.contains { file.path.hasPrefix($0) } }
 
-    /// Lines of code are at most 120 characters; tables and links in prose may be longer.
+    /// Lines of code are at most 120 characters; tables and links in prose may be longer, and so may the text of a
+    /// string, which reads worse in pieces.
     static func lineLength(_ file: SourceFile) -> [Finding] {
         switch file.language {
         case .binary, .markdown, .otherText: return []
@@ -13,11 +14,23 @@ enum TextChecks {
         }
         return file.lines.enumerated().compactMap { index, line in
             guard line.count > Bounds.lineCharactersMax else { return nil }
-            let characterCount = line.text.count
+            let characterCount = line.text.count - charactersOfStrings(line, code: file.codeLines[index])
             guard characterCount > Bounds.lineCharactersMax else { return nil }
             let message = "\(characterCount) characters, at most \(Bounds.lineCharactersMax)"
             return Finding(rule: .lineLength, path: file.path, line: index + 1, message: message)
         }
+    }
+
+    /// How many characters of a line are the contents of strings: blanked in its code, and followed by code again.
+    private static func charactersOfStrings(_ line: [UInt8], code: [UInt8]) -> Int {
+        guard let codeEnd = code.lastIndex(where: { !$0.isBlank }) else { return 0 }
+        var strings: [UInt8] = []
+        var isInside = false
+        for offset in 0...codeEnd {
+            if code[offset] == UInt8(ascii: "\"") { isInside.toggle() }
+            if isInside, code[offset].isBlank { strings.append(line[offset]) }
+        }
+        return strings.text.count
     }
 
     /// No blanks at line ends, no carriage returns, no tabs in Swift, one line feed at the end.
