@@ -131,7 +131,7 @@ let package = Package(
         tests(of: "Engine", ["ExpertParallel", "Kernels", "Models", "Scheduling", "Weights", "Wire"]),
         tests(of: "ExpertParallel", ["Kernels", "Models", "Wire", "Transport", "Weights", "Placement"]),
         tests(of: "ServiceSupport", [logging]),
-        tests(of: "GatewayService", ["HTTPServer", "Tokenizer", "Wire"]),
+        tests(of: "GatewayService", ["HTTPServer", "Tokenizer", "Transport", "Wire", logging]),
         .testTarget(
             name: "ClusterTests", dependencies: ["Basics", "TestSupport", "Wire", "Transport", "HTTPServer"],
             swiftSettings: strict),

@@ -1,6 +1,7 @@
 import Basics
 import Dispatch
 import Engine
+import Logging
 import Scheduling
 import Synchronization
 import Transport

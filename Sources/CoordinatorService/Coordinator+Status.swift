@@ -1,5 +1,8 @@
 import Basics
+import Engine
 import ExpertParallel
+import Kernels
+import Models
 import ServiceSupport
 import Transport
 import Weights

@@ -52,7 +52,9 @@ public enum ServiceProgram {
             ServiceLog.bootstrap(
                 node: name.value, level: Logger.Level(rawValue: configuration.log.level) ?? .info,
                 format: LogFormat(rawValue: configuration.log.format) ?? .text)
-            service = try start(configuration, Logger(label: role.rawValue))
+            let logger = Logger(label: role.rawValue)
+            warnOfUnknownVariables(logger)
+            service = try start(configuration, logger)
         } catch {
             throw failure(role, "\(error)", ExitCode.failure)
         }
@@ -74,6 +76,15 @@ public enum ServiceProgram {
                 path: arguments.config ?? environment["COLONY_CONFIG"], environment: environment, overrides: overrides)
         } catch {
             throw failure(role, "\(error)", ExitCode(2))
+        }
+    }
+
+    private static func warnOfUnknownVariables(_ logger: Logger) {
+        let own = ["COLONY_CONFIG", "COLONY_STATE", "COLONY_URL", parentVariable]
+        let environment = ProcessInfo.processInfo.environment
+        for variable in ConfigurationOption.unknownVariables(in: environment, alsoKnown: own) {
+            let hint = variable.suggestion.map { "; did you mean \($0)?" } ?? ""
+            logger.warning("the variable \(variable.name) sets nothing\(hint)")
         }
     }
 
