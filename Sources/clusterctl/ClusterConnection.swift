@@ -18,30 +18,7 @@ struct ClusterOptions: ParsableArguments {
 
     /// Dials the coordinator.
     func connect() throws -> CoordinatorConnection {
-        let environment = ProcessInfo.processInfo.environment
-        let directory = StateDirectory(state, environment: environment)
-        let path = config ?? (state == nil ? environment["COLONY_CONFIG"] : nil) ?? directory.configurationPath
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw UnreachableCluster("there is no \(path): is a cluster running? 'clusterctl up --model PATH' starts one")
-        }
-        let configuration = try ClusterConfiguration.load(
-            path: path, environment: environment,
-            overrides: certificates.map { ["certificates": $0] } ?? [:])
-        let identity = try NodeIdentity.load(
-            directory: certificates ?? (config == nil ? directory.certificates(of: "operator") : configuration.certificates))
-        let endpoint = try Endpoint(parsing: configuration.coordinator.address)
-        return CoordinatorConnection(link: try Self.dial(endpoint, identity, configuration.coordinator.node))
-    }
-
-    private static func dial(_ endpoint: Endpoint, _ identity: NodeIdentity, _ node: NodeID) throws -> Link {
-        do {
-            return try Link.dial(
-                endpoint, identity: identity, linkClass: .control, expectedRole: .coordinator, expectedNode: node
-            ).link
-        } catch {
-            guard case .connectFailed = error else { throw error }
-            throw UnreachableCluster("the coordinator does not answer: \(error)")
-        }
+        try CoordinatorConnection(stateDirectory: state, configurationPath: config, certificates: certificates)
     }
 }
 
@@ -57,6 +34,35 @@ struct CoordinatorConnection {
     private static let timeoutMilliseconds = 5000
 
     let link: Link
+
+    /// Dials the coordinator of a cluster that `up` started, or of a configuration file.
+    init(stateDirectory: String?, configurationPath: String? = nil, certificates: String? = nil) throws {
+        let environment = ProcessInfo.processInfo.environment
+        let directory = StateDirectory(stateDirectory, environment: environment)
+        let named = configurationPath ?? (stateDirectory == nil ? environment["COLONY_CONFIG"] : nil)
+        let path = named ?? directory.configurationPath
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw UnreachableCluster("there is no \(path): is a cluster running? 'clusterctl up --model PATH' starts one")
+        }
+        // Only a cluster that `up` started keeps the operator's certificate beside the configuration.
+        let own = certificates ?? (named == nil ? directory.certificates(of: "operator") : nil)
+        let configuration = try ClusterConfiguration.load(
+            path: path, environment: environment, overrides: own.map { ["certificates": $0] } ?? [:])
+        let identity = try NodeIdentity.load(directory: configuration.certificates)
+        let endpoint = try Endpoint(parsing: configuration.coordinator.address)
+        link = try Self.dial(endpoint, identity, configuration.coordinator.node)
+    }
+
+    private static func dial(_ endpoint: Endpoint, _ identity: NodeIdentity, _ node: NodeID) throws -> Link {
+        do {
+            return try Link.dial(
+                endpoint, identity: identity, linkClass: .control, expectedRole: .coordinator, expectedNode: node
+            ).link
+        } catch {
+            guard case .connectFailed = error else { throw error }
+            throw UnreachableCluster("the coordinator does not answer: \(error)")
+        }
+    }
 
     func status() throws(TransportError) -> ClusterStatus {
         try link.request(kind: .statusRequest, .empty, timeoutMilliseconds: Self.timeoutMilliseconds).decode()

@@ -23,12 +23,17 @@ final class LocalCluster: Sendable {
     private let plan: Plan
     private let onEnd: @Sendable (_ name: String, _ how: String) -> Void
     private let services = Mutex<[ServiceProcess]>([])
+    private let reportsEndings = Mutex(false)
 
     init(state: StateDirectory, plan: Plan, onEnd: @escaping @Sendable (_ name: String, _ how: String) -> Void) {
         self.state = state
         self.plan = plan
         self.onEnd = onEnd
     }
+
+    /// From now on processes that end are reported: until the cluster is ready whoever waits finds out by itself, and
+    /// once it is being stopped they are meant to end.
+    func setReportsEndings(_ reports: Bool) { reportsEndings.withLock { $0 = reports } }
 
     private var workerNames: [String] { (0..<plan.workerCount).map { "worker-\($0 + 1)" } }
 
@@ -63,6 +68,7 @@ final class LocalCluster: Sendable {
 
     /// Stops every process, those that clients see first.
     func stop() {
+        setReportsEndings(false)
         let services = services.withLock { $0 }
         for service in services.reversed() { service.terminate() }
         for service in services.reversed() { service.waitUntilEnded(timeoutMilliseconds: 5000) }
@@ -108,7 +114,11 @@ final class LocalCluster: Sendable {
         let process = try ServiceProcess(
             name: name, program: program,
             arguments: ["--config", path, "--certificates", state.certificates(of: name)],
-            logPath: state.log(of: name), onEnd: onEnd)
+            logPath: state.log(of: name)
+        ) { [weak self] name, how in
+            guard let self, reportsEndings.withLock({ $0 }) else { return }
+            onEnd(name, how)
+        }
         let all = services.withLock { services in
             services.append(process)
             return services

@@ -53,9 +53,7 @@ struct UpCommand: ParsableCommand {
             try checkModel()
             let directory = StateDirectory(state)
             try directory.prepare()
-            let cluster = LocalCluster(state: directory, plan: plan) { name, how in
-                Self.say("\(name) ended (\(how))")
-            }
+            let cluster = LocalCluster(state: directory, plan: plan) { name, how in Self.say("\(name) ended (\(how))") }
             defer { cluster.stop() }
             Self.say("certificates in \(directory.certificatesPath)")
             try cluster.issueCertificates()
@@ -64,6 +62,7 @@ struct UpCommand: ParsableCommand {
                 let url = "http://" + address
                 try directory.write(url + "\n", to: directory.gatewayURLPath)
                 FileHandle.standardOutput.write(Data("ready \(url)\n".utf8))
+                cluster.setReportsEndings(true)
                 try watch(cluster, signals)
             }
             Self.say("stopping")
@@ -110,9 +109,7 @@ struct UpCommand: ParsableCommand {
     private func waitUntilReady(
         _ cluster: LocalCluster, _ directory: StateDirectory, _ signals: SignalWaiter
     ) throws -> Bool {
-        var options = ClusterOptions()
-        options.state = directory.path
-        let connection = try options.connect()
+        let connection = try CoordinatorConnection(stateDirectory: directory.path)
         defer { connection.close() }
         var shown = ""
         while true {

@@ -83,7 +83,10 @@ private struct Qwen3MoeMixture {
     let tensorNames: Set<String>
 
     init(_ configuration: ConfigurationReader, tensorNames: Set<String>) throws(ModelError) {
-        expertCount = try configuration.integer("num_experts", in: 0...Limits.Models.expertsMax, default: 128)
+        // Published files say `num_experts`, those that transformers 5 writes `num_local_experts`.
+        let countKey = configuration.value("num_experts") == nil ? "num_local_experts" : "num_experts"
+        guard configuration.value(countKey) != nil else { throw .configurationKeyMissing(key: "num_experts") }
+        expertCount = try configuration.integer(countKey, in: 0...Limits.Models.expertsMax)
         expertsPerToken = try configuration.integer("num_experts_per_tok", in: 1...Limits.Models.expertsMax, default: 8)
         guard expertCount == 0 || expertsPerToken <= expertCount else {
             throw .configurationInvalid(
