@@ -15,6 +15,5 @@ public struct GatewayConfiguration: Sendable {
         self.node = node
         self.requestTimeoutMilliseconds = requestTimeoutMilliseconds
         self.http = http
-        self.http.limits.bodyBytesMax = min(http.limits.bodyBytesMax, Limits.Gateway.requestBytesMax)
     }
 }

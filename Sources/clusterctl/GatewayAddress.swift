@@ -1,7 +1,7 @@
 import Foundation
 
-/// Where the gateway is, as commands are told: by `--url`, by `COLONY_URL`, or by the file that `up` leaves in its state
-/// directory.
+/// Where the gateway is, as commands are told: by `--url`, by `COLONY_URL`, or by the file that `up` leaves in its
+/// state directory.
 struct GatewayAddress {
     /// A host name or address.
     let host: String

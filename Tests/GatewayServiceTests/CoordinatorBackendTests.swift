@@ -1,6 +1,5 @@
 import Basics
 import Dispatch
-import Foundation
 import GatewayService
 import HTTPServer
 import Logging
@@ -17,20 +16,26 @@ struct CoordinatorBackendTests {
         return logger
     }()
 
-    /// Asks again and again, as nothing announces the backend's changes; false after a time no healthy run needs.
-    private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-        let deadline = ContinuousClock.now + .seconds(20)
-        while ContinuousClock.now < deadline {
-            if try condition() { return true }
-            Thread.sleep(forTimeInterval: 0.005)
-        }
-        return false
-    }
+    /// A backend that announces news, so that tests can wait for it.
+    private struct Watched {
+        let backend: CoordinatorBackend
+        private let news = DispatchSemaphore(value: 0)
 
-    private func backend(_ port: UInt16, _ certificates: TestCertificates) throws -> CoordinatorBackend {
-        CoordinatorBackend(
-            endpoint: Endpoint(host: "127.0.0.1", port: port),
-            identity: try certificates.identity("gateway", .gateway), logger: Self.logger)
+        init(_ port: UInt16, _ certificates: TestCertificates) throws {
+            let news = news
+            backend = CoordinatorBackend(
+                endpoint: Endpoint(host: "127.0.0.1", port: port),
+                identity: try certificates.identity("gateway", .gateway), logger: CoordinatorBackendTests.logger,
+                onNews: { news.signal() })
+        }
+
+        /// Waits for news until the condition holds; false after a time that no healthy run needs.
+        func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+            while try !condition() {
+                guard news.wait(timeout: .now() + 20) == .success else { return false }
+            }
+            return true
+        }
     }
 
     private func isReady(_ backend: CoordinatorBackend) -> Bool {
@@ -47,9 +52,10 @@ struct CoordinatorBackendTests {
         }
         let listener = try coordinator.listen(certificates)
         defer { listener.stop() }
-        let backend = try backend(listener.port, certificates)
+        let watched = try Watched(listener.port, certificates)
+        let backend = watched.backend
         defer { backend.stop() }
-        #expect(eventually { isReady(backend) })
+        #expect(watched.eventually { isReady(backend) })
         #expect(try backend.model().name == "tiny")
 
         let done = DispatchSemaphore(value: 0)
@@ -74,9 +80,10 @@ struct CoordinatorBackendTests {
         let coordinator = FakeCoordinator { (_, _) throws(Refusal) in throw Refusal(.overloaded, "7 wait already") }
         let listener = try coordinator.listen(certificates)
         defer { listener.stop() }
-        let backend = try backend(listener.port, certificates)
+        let watched = try Watched(listener.port, certificates)
+        let backend = watched.backend
         defer { backend.stop() }
-        #expect(eventually { isReady(backend) })
+        #expect(watched.eventually { isReady(backend) })
         let refused = DispatchSemaphore(value: 0)
         _ = try backend.start(Generate(prompt: [TokenID(97)], tokensMax: 1)) { event in
             if case .failed(Refusal(.overloaded, "7 wait already")) = event { refused.signal() }
@@ -90,9 +97,10 @@ struct CoordinatorBackendTests {
         let coordinator = FakeCoordinator { _, _ in }
         let first = try coordinator.listen(certificates)
         let port = first.port
-        let backend = try backend(port, certificates)
+        let watched = try Watched(port, certificates)
+        let backend = watched.backend
         defer { backend.stop() }
-        #expect(eventually { isReady(backend) })
+        #expect(watched.eventually { isReady(backend) })
         let failed = DispatchSemaphore(value: 0)
         _ = try backend.start(Generate(prompt: [TokenID(97)], tokensMax: 1)) { event in
             if case .failed(let refusal) = event, refusal.code == .unavailable { failed.signal() }
@@ -100,28 +108,29 @@ struct CoordinatorBackendTests {
         #expect(coordinator.generated.wait(timeout: .now() + 20) == .success)
         first.stop()
         #expect(failed.wait(timeout: .now() + 20) == .success)
-        #expect(eventually { !backend.status().isReady })
-        #expect(eventually { backend.status().nodes.first?.state == .dead })
+        #expect(watched.eventually { !backend.status().isReady })
+        #expect(watched.eventually { backend.status().nodes.first?.state == .dead })
         #expect(backend.status().reason?.contains("127.0.0.1:\(port)") == true)
         #expect(throws: Refusal.self) {
             _ = try backend.start(Generate(prompt: [TokenID(97)], tokensMax: 1)) { _ in }
         }
         let second = try coordinator.listen(certificates, port: port)
         defer { second.stop() }
-        #expect(eventually { isReady(backend) })
+        #expect(watched.eventually { isReady(backend) })
     }
 
     @Test("a gateway without a coordinator serves its state and refuses the rest, with the reason")
     func nobodyThere() throws {
         let certificates = try TestCertificates()
-        let backend = try backend(1, certificates)
+        let watched = try Watched(1, certificates)
+        let backend = watched.backend
         let gateway = Gateway(
             configuration: GatewayConfiguration(
                 node: NodeID("gateway"), http: HTTPConfiguration(host: "127.0.0.1", port: 0)), backend: backend,
             logger: Self.logger)
         try gateway.start()
         defer { gateway.stop() }
-        #expect(eventually { backend.status().reason?.contains("cannot connect") == true })
+        #expect(watched.eventually { backend.status().reason?.contains("cannot connect") == true })
         let health = try TestClient.get(gateway.port, "/health")
         #expect(health.status == 503)
         #expect(health.json["reason"]?.string?.contains("127.0.0.1:1") == true)
@@ -142,14 +151,15 @@ struct CoordinatorBackendTests {
         }
         let listener = try coordinator.listen(certificates)
         defer { listener.stop() }
-        let backend = try backend(listener.port, certificates)
+        let watched = try Watched(listener.port, certificates)
+        let backend = watched.backend
         let gateway = Gateway(
             configuration: GatewayConfiguration(
                 node: NodeID("gateway"), http: HTTPConfiguration(host: "127.0.0.1", port: 0)), backend: backend,
             logger: Self.logger)
         try gateway.start()
         defer { gateway.stop() }
-        #expect(try eventually { try TestClient.get(gateway.port, "/health").status == 200 })
+        #expect(try watched.eventually { try TestClient.get(gateway.port, "/health").status == 200 })
         let answer = try TestClient.post(
             gateway.port, "/v1/completions", ["prompt": "x", "max_tokens": 3, "stream": true])
         let texts = try answer.events.dropLast().map {

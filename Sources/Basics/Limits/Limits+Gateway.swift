@@ -1,8 +1,6 @@
 extension Limits {
     /// Limits of the gateway: what one client may ask for, and how long things may take.
     public enum Gateway {
-        /// Largest request body, in bytes. A prompt of a million token ids is about 7 MB of JSON.
-        public static let requestBytesMax = 32 << 20
         /// Most prompts of one completions request.
         public static let promptsMax = 256
         /// Most choices per prompt (`n`).
@@ -41,9 +39,9 @@ extension Limits {
         /// How often the coordinator is asked for the state of the cluster, in milliseconds.
         public static let statusPollMilliseconds = 250
         /// A state of the cluster older than this says nothing: the cluster counts as not ready, in milliseconds.
-        public static let statusAgeMillisecondsMax = 1000
+        public static let statusAgeMillisecondsMax = 1500
         /// How long the coordinator may take to report its state before the link counts as dead, in milliseconds.
-        public static let statusTimeoutMilliseconds = 3000
+        public static let statusTimeoutMilliseconds = 10_000
         /// How long the model's small files may take to arrive, in milliseconds.
         public static let modelFilesTimeoutMilliseconds = 60_000
         /// First pause between two attempts to reach the coordinator, in milliseconds; doubles with each attempt.

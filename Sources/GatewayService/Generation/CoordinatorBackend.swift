@@ -9,7 +9,7 @@ public import Wire
 
 /// The cluster, by way of its coordinator.
 ///
-/// One thread keeps the link: it dials, fetches the model's small files, asks for the state of the cluster every quarter
+/// One thread keeps the link: it dials, fetches the model's small files, asks for the cluster's state every quarter
 /// of a second and, when the link breaks, begins again, with growing pauses. Nobody else waits for anything: requests
 /// use the link that there is, or are refused with the reason why there is none.
 public final class CoordinatorBackend: GenerationBackend {
@@ -32,17 +32,22 @@ public final class CoordinatorBackend: GenerationBackend {
     private let endpoint: Endpoint
     private let identity: NodeIdentity
     private let logger: Logger
+    private let onNews: @Sendable () -> Void
     private let state: Mutex<State>
     /// Signalled when the thread should look around: the link closed, or the backend stops.
     private let wake = DispatchSemaphore(value: 0)
     /// Signalled when the thread has ended.
     private let ended = DispatchSemaphore(value: 0)
 
-    /// Starts to dial the coordinator at `endpoint`, for as long as it takes.
-    public init(endpoint: Endpoint, identity: NodeIdentity, logger: Logger) {
+    /// Starts to dial the coordinator at `endpoint`, for as long as it takes. `onNews` is called, on the backend's thread,
+    /// whenever the state of the cluster arrived or the link broke.
+    public init(
+        endpoint: Endpoint, identity: NodeIdentity, logger: Logger, onNews: @escaping @Sendable () -> Void = {}
+    ) {
         self.endpoint = endpoint
         self.identity = identity
         self.logger = logger
+        self.onNews = onNews
         state = Mutex(State(reason: "the coordinator at \(endpoint) has not answered yet"))
         let thread = Thread { [self] in
             keepLink()
@@ -218,6 +223,7 @@ extension CoordinatorBackend {
                     state.status = status
                     state.statusTime = .now
                 }
+                onNews()
             } catch {
                 return error
             }
@@ -276,6 +282,7 @@ extension CoordinatorBackend {
             return state.reason != reason && !state.isStopped
         }
         if isNews { logger.warning("no coordinator", metadata: ["address": "\(endpoint)", "reason": "\(error)"]) }
+        onNews()
     }
 
     /// Wakes the thread when the link closes; the coordinator sends nothing that was not asked for.
