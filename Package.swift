@@ -112,7 +112,10 @@ let package = Package(
             ]),
         executable(
             "clusterbench",
-            ["Basics", "Wire", "Transport", "HTTPServer", "Configuration", "ServiceSupport", "CLinux", logging]),
+            [
+                "Basics", "Wire", "Transport", "HTTPServer", "Configuration", "ServiceSupport", "CLinux", "COpenSSL",
+                logging,
+            ]),
 
         // Tests
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Sources/TestSupport", swiftSettings: strict),

@@ -7,6 +7,8 @@ struct ClusterBench: ParsableCommand {
         abstract: "Measures a Colony cluster and its parts.",
         subcommands: [
             // One line per subcommand, each in a file of its own.
-            LoadCommand.self
+            LoadCommand.self,
+            RPCCommand.self,
+            RPCServerCommand.self,
         ])
 }

@@ -7,6 +7,7 @@ struct ClusterControl: ParsableCommand {
         abstract: "Starts, watches and asks a Colony cluster.",
         subcommands: [
             // One line per subcommand, each in a file of its own.
+            CertificateCommands.self,
             GenerateCommand.self,
             StatusCommand.self,
             TemplateCommand.self,
