@@ -59,8 +59,10 @@ public final class Coordinator: Sendable {
         loader = ExpertLoader(checkpoint: checkpoint, description: description)
         weightBytes = try loader.shardSizes().reduce(0) { $0 + $1.byteCount }
         supervisor = WorkerSupervisor(
-            workers: options.workers, identity: options.identity, modelDigest: checkpoint.digest,
-            linkOptions: LinkOptions(busyPollMicroseconds: options.busyPollMicroseconds), logger: logger)
+            workers: options.workers,
+            options: WorkerSupervisor.Options(
+                identity: options.identity, modelDigest: checkpoint.digest,
+                linkOptions: LinkOptions(busyPollMicroseconds: options.busyPollMicroseconds), logger: logger))
     }
 
     /// Starts to listen, dials the workers, and loads the weights on a thread of its own.
@@ -136,7 +138,8 @@ public final class Coordinator: Sendable {
         _ hello: Hello, from node: NodeID, _ role: Role
     ) throws(Refusal) -> (Welcome, any LinkHandler) {
         guard role == .gateway || role == .operator else {
-            throw Refusal(.roleNotAllowed, "a coordinator takes links of gateways and operators, not of a \(role.rawValue)")
+            throw Refusal(
+                .roleNotAllowed, "a coordinator takes links of gateways and operators, not of a \(role.rawValue)")
         }
         let welcome = Welcome(
             node: options.identity.node, role: .coordinator, version: ProtocolVersion.newest,
@@ -154,7 +157,7 @@ public final class Coordinator: Sendable {
                 state.withLock { $0.progress = .loadingTrunk(layers: layers) }
             }
             logger.info("trunk loaded", metadata: ["layers": "\(description.layers.count)"])
-            let makeExperts = try options.workers.isEmpty ? loadLocally() : placeOnWorkers()
+            guard let makeExperts = try options.workers.isEmpty ? loadLocally() : placeOnWorkers() else { return }
             let engine = try Engine(
                 model: model, options: engineOptions, compute: compute, contextTokensMax: options.contextTokensMax,
                 makeExperts: makeExperts)
@@ -198,12 +201,31 @@ public final class Coordinator: Sendable {
         return { LocalExpertBackend(table: table, compute: compute, hiddenSize: hiddenSize) }
     }
 
-    private func placeOnWorkers() throws -> @Sendable () -> any ExpertBackend {
-        state.withLock { $0.progress = .waitingForWorkers }
-        let budgets = supervisor.waitForBudgets()
+    /// Plans as soon as every worker is known. A plan that does not fit is tried again when a worker comes back with
+    /// another budget.
+    /// - Returns: nil if the coordinator stops.
+    private func plan() throws -> Placement? {
         let shards = try loader.shardSizes().map { ShardSize(shard: $0.shard, byteCount: $0.byteCount) }
-        let nodes = budgets.map { PlacementNode(node: $0.key, memoryBudgetBytes: $0.value) }
-        let placement = try Placement.plan(shards: shards, nodes: nodes)
+        var known: [NodeID: UInt64]?
+        while let budgets = supervisor.waitForBudgets(otherThan: known) {
+            known = budgets
+            do {
+                let placement = try Placement.plan(
+                    shards: shards, nodes: budgets.map { PlacementNode(node: $0.key, memoryBudgetBytes: $0.value) })
+                state.withLock { $0.failure = nil }
+                return placement
+            } catch {
+                logger.error("the model does not fit", metadata: ["reason": "\(error)"])
+                state.withLock { $0.failure = error.description }
+            }
+        }
+        return nil
+    }
+
+    /// - Returns: nil if the coordinator stops.
+    private func placeOnWorkers() throws -> (@Sendable () -> any ExpertBackend)? {
+        state.withLock { $0.progress = .waitingForWorkers }
+        guard let placement = try plan() else { return nil }
         let epoch = PlacementEpoch(1)
         supervisor.assign(placement, epoch: epoch)
         for node in placement.shards.keys.sorted() {

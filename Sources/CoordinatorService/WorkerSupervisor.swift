@@ -3,193 +3,252 @@ import Dispatch
 import ExpertParallel
 import Foundation
 import Logging
+import Membership
 import Placement
+import ServiceSupport
 import Synchronization
 import Transport
 import Wire
 
-/// Thin version.
+/// Keeps the links to the workers: the shell around `Membership`, which decides. One thread feeds it what happened and
+/// does what it says; dialling, which blocks, has a thread per attempt.
+///
+/// ```
+/// dial threads ┐                      ┌▶ dial, heartbeat, assign
+/// link readers ┼▶ events ▶ Membership ┤
+/// clock        ┘                      └▶ ready, lost (to the coordinator)
+/// ```
 final class WorkerSupervisor: Sendable {
+    /// What the coordinator has to know.
     enum Event: Sendable {
+        /// The worker is gone, and with it the sequences that need it.
         case lost(NodeID, reason: String)
+        /// The worker has its shards and answers dispatches.
         case ready(NodeID)
     }
 
-    private struct Entry {
-        var address: CoordinatorOptions.WorkerAddress
-        var state = ClusterStatus.NodeState.connecting
-        var reason: String?
-        var welcome: Welcome?
-        var control: Link?
-        var loaded: UInt64 = 0
-        var total: UInt64 = 0
-        var resident: UInt64 = 0
-        var roundTrip: Double?
+    /// The activation links, for the engine.
+    let links = WorkerLinks()
+    let options: Options
+    private let state: Mutex<State>
+    private let happened = DispatchSemaphore(value: 0)
+    private let budgetsChanged = DispatchSemaphore(value: 0)
+
+    /// What every dial needs.
+    struct Options: Sendable {
+        let identity: NodeIdentity
+        let modelDigest: ModelDigest
+        let linkOptions: LinkOptions
+        let logger: Logger
+    }
+
+    /// What another thread tells the supervisor's.
+    enum Happening: Sendable {
+        case assignFailed(WorkerLinkPair, reason: String)
+        case assignProgressed(WorkerLinkPair, AssignProgress)
+        case closed(WorkerLinkPair, reason: String)
+        case dialFailed(NodeID, reason: String)
+        case dialSucceeded(WorkerLinkPair)
+        case heartbeatAnswered(WorkerLinkPair, HeartbeatReply)
     }
 
     private struct State {
-        var entries: [Entry]
+        var membership: Membership
+        var workers: [NodeID: SupervisedWorker] = [:]
+        var happenings: [Happening] = []
         var assignment: (placement: Placement, epoch: PlacementEpoch)?
         var isStopping = false
     }
 
-    let links = WorkerLinks()
-    private let identity: NodeIdentity
-    private let digest: ModelDigest
-    private let linkOptions: LinkOptions
-    private let logger: Logger
-    private let state: Mutex<State>
-    private let changed = DispatchSemaphore(value: 0)
-
-    init(
-        workers: [CoordinatorOptions.WorkerAddress], identity: NodeIdentity, modelDigest: ModelDigest,
-        linkOptions: LinkOptions, logger: Logger
-    ) {
-        self.identity = identity
-        digest = modelDigest
-        self.linkOptions = linkOptions
-        self.logger = logger
-        state = Mutex(State(entries: workers.map { Entry(address: $0) }))
+    /// Knows the workers; dials nobody before `start`.
+    init(workers: [CoordinatorOptions.WorkerAddress], options: Options) {
+        self.options = options
+        let membership = Membership(nodes: workers.map(\.node), now: Self.now)
+        let supervised = workers.map { ($0.node, SupervisedWorker(address: $0)) }
+        state = Mutex(State(membership: membership, workers: Dictionary(supervised, uniquingKeysWith: { $1 })))
     }
 
+    private static var now: Moment { Moment(microseconds: MonotonicClock.nowNanoseconds / 1000) }
+
+    /// Starts to dial. `onEvent` is called on the supervisor's thread.
     func start(_ onEvent: @escaping @Sendable (Event) -> Void) {
-        for index in state.withLock({ $0.entries.indices }) {
-            let thread = Thread { [self] in run(index, onEvent) }
-            thread.name = "worker-\(index)"
-            thread.start()
-        }
+        let thread = Thread { [self] in run(onEvent) }
+        thread.name = "membership"
+        thread.start()
     }
 
+    /// Closes every link.
     func stop() {
-        let links = state.withLock { state in
+        let pairs = state.withLock { state in
             state.isStopping = true
-            return state.entries.compactMap(\.control)
+            return state.workers.values.compactMap(\.links)
         }
-        for link in links { link.close(.linkClosed(reason: "stopping")) }
+        for pair in pairs { pair.close(reason: "the coordinator is stopping") }
+        happened.signal()
+        budgetsChanged.signal()
     }
 
+    func tell(_ happening: Happening) {
+        state.withLock { $0.happenings.append(happening) }
+        happened.signal()
+    }
+
+    // MARK: Placement
+
+    /// The placement in force; epoch 0 if none.
     var epoch: PlacementEpoch { state.withLock { $0.assignment?.epoch ?? PlacementEpoch(0) } }
 
-    func waitForBudgets() -> [NodeID: UInt64] {
+    /// Waits until every worker has been reached once.
+    /// - Parameter known: budgets that are no news: waits until they change.
+    /// - Returns: the memory that each worker offers, in bytes; nil if the coordinator stops.
+    func waitForBudgets(otherThan known: [NodeID: UInt64]? = nil) -> [NodeID: UInt64]? {
         while true {
-            let budgets = state.withLock { state in
-                state.entries.compactMap { entry in entry.welcome.map { (entry.address.node, $0.memoryBudgetBytes) } }
+            let (budgets, isStopping) = state.withLock { state in
+                (state.workers.compactMapValues { $0.welcome?.memoryBudgetBytes }, state.isStopping)
             }
-            if budgets.count == state.withLock({ $0.entries.count }) {
-                return Dictionary(budgets, uniquingKeysWith: { $1 })
-            }
-            changed.wait()
+            if isStopping { return nil }
+            if budgets.count == state.withLock({ $0.workers.count }), budgets != known { return budgets }
+            budgetsChanged.wait()
         }
     }
 
+    /// Gives every worker its shards, now and whenever it comes back.
     func assign(_ placement: Placement, epoch: PlacementEpoch) {
-        state.withLock { $0.assignment = (placement, epoch) }
-        for index in state.withLock({ $0.entries.indices }) {
-            if let link = state.withLock({ $0.entries[index].control }) { sendAssignment(index, link) {_ in } }
+        state.withLock { state in
+            state.assignment = (placement, epoch)
+            for node in state.workers.keys.sorted() {
+                let directives = state.membership.onReassigned(node, now: Self.now)
+                state.workers[node]?.pending += directives
+            }
         }
+        happened.signal()
     }
 
+    // MARK: Figures
+
+    /// Why the workers cannot be counted on; nil if they can. (A suspect one may still answer.)
     var unavailability: String? {
         state.withLock { state in
-            state.entries.first { $0.state != .ready }.map {
-                "worker \($0.address.node) is \($0.state.rawValue): \($0.reason ?? "")"
-            }
+            let missing = state.membership.members.filter { $0.state != .ready && $0.state != .suspect }
+            guard let first = missing.first(where: { $0.state == .dead }) ?? missing.first else { return nil }
+            let progress =
+                first.shardBytes > 0 && first.state == .loading
+                ? " (\(percent(first.loadedBytes, of: first.shardBytes)))" : ""
+            let others = missing.count > 1 ? ", \(missing.count - 1) more not ready" : ""
+            let reason = first.reason.map { ": \($0)" } ?? ""
+            return "worker \(first.node) is \(first.state.rawValue)\(progress)\(reason)\(others)"
         }
     }
 
+    /// The workers as `status` shows them.
     var nodes: [ClusterStatus.Node] {
         state.withLock { state in
-            state.entries.map { entry in
-                let node = entry.address.node
-                return ClusterStatus.Node(
-                    name: node.value, role: .worker, address: entry.address.endpoint.description, state: entry.state,
-                    reason: entry.reason, shardCount: state.assignment?.placement.shards[node]?.count ?? 0,
-                    shardBytes: state.assignment?.placement.byteCounts[node] ?? 0, loadedBytes: entry.loaded,
-                    memoryBudgetBytes: entry.welcome?.memoryBudgetBytes ?? 0, residentBytes: entry.resident,
-                    roundTripMilliseconds: entry.roundTrip, instructionSet: entry.welcome?.instructionSet ?? "",
-                    threadCount: Int(entry.welcome?.threadCount ?? 0))
+            state.membership.members.compactMap { member in
+                state.workers[member.node]?.status(member, placement: state.assignment?.placement)
             }
         }
     }
 
-    private func sendAssignment(_ index: Int, _ link: Link, _ onEvent: @escaping @Sendable (Event) -> Void) {
-        let (assign, node) = state.withLock { state -> (Assign?, NodeID) in
-            let node = state.entries[index].address.node
-            guard let assignment = state.assignment else { return (nil, node) }
-            state.entries[index].state = .loading
-            state.entries[index].reason = "loading shards"
-            return (
-                Assign(epoch: assignment.epoch, modelDigest: digest, shards: assignment.placement.shards[node] ?? []),
-                node
-            )
-        }
-        guard let assign, let buffer = try? FrameBuffer(assign) else { return }
-        _ = try? link.start(kind: .assign, epoch: assign.epoch, buffer) { [self] result in
-            guard case .success(let frame) = result, let progress = try? frame.decode(AssignProgress.self) else {
-                state.withLock { $0.entries[index].reason = "\(result)" }
-                return
-            }
-            state.withLock { state in
-                state.entries[index].loaded = progress.bytesLoaded
-                if progress.isComplete {
-                    state.entries[index].state = .ready
-                    state.entries[index].reason = nil
-                }
-            }
-            if progress.isComplete { onEvent(.ready(node)) }
-        }
-    }
+    // MARK: The thread
 
-    private func run(_ index: Int, _ onEvent: @escaping @Sendable (Event) -> Void) {
-        let address = state.withLock { $0.entries[index].address }
-        while !state.withLock({ $0.isStopping }) {
-            do {
-                let control = try Link.dial(
-                    address.endpoint, identity: identity, linkClass: .control, modelDigest: digest,
-                    expectedRole: .worker, expectedNode: address.node)
-                let activations = try Link.dial(
-                    address.endpoint, identity: identity, linkClass: .activations, modelDigest: digest,
-                    expectedRole: .worker, expectedNode: address.node, options: linkOptions)
-                links[address.node] = activations.link
-                state.withLock { state in
-                    state.entries[index].welcome = control.welcome
-                    state.entries[index].control = control.link
-                }
-                changed.signal()
-                sendAssignment(index, control.link, onEvent)
-                try beat(index, control.link)
-            } catch {
-                let reason = "\(error)"
-                links[address.node]?.close(.linkClosed(reason: reason))
-                links[address.node] = nil
-                let wasConnected = state.withLock { state in
-                    let old = state.entries[index].control
-                    state.entries[index].control = nil
-                    state.entries[index].state = old == nil ? state.entries[index].state : .dead
-                    state.entries[index].reason = reason
-                    old?.close(.linkClosed(reason: reason))
-                    return old != nil
-                }
-                if wasConnected { onEvent(.lost(address.node, reason: reason)) }
-                Thread.sleep(forTimeInterval: 0.2)
-            }
-        }
-    }
-
-    private func beat(_ index: Int, _ link: Link) throws {
-        var sequence: UInt64 = 0
+    private func run(_ onEvent: @escaping @Sendable (Event) -> Void) {
         while true {
-            sequence += 1
-            let start = ContinuousClock.now
-            let reply = try link.request(
-                kind: .heartbeat, FrameBuffer(Heartbeat(sequence: sequence)), timeoutMilliseconds: 1000
-            ).decode(HeartbeatReply.self)
-            let elapsed = ContinuousClock.now - start
-            state.withLock { state in
-                state.entries[index].resident = reply.residentBytes
-                state.entries[index].roundTrip = elapsed / .milliseconds(1)
+            _ = happened.wait(timeout: .now() + .milliseconds(Limits.Membership.tickMilliseconds))
+            let directives = state.withLock { state -> [Membership.Directive]? in
+                guard !state.isStopping else { return nil }
+                return Self.takeDirectives(&state)
             }
-            if link.waitUntilClosed(timeoutMilliseconds: 200) { throw link.closeReason ?? .linkClosed(reason: "closed") }
+            guard let directives else { return }
+            for directive in directives { execute(directive, onEvent) }
         }
+    }
+
+    private static func takeDirectives(_ state: inout State) -> [Membership.Directive] {
+        var directives: [Membership.Directive] = []
+        for happening in state.happenings { directives += apply(happening, &state) }
+        state.happenings = []
+        for node in state.workers.keys {
+            directives += state.workers[node]?.pending ?? []
+            state.workers[node]?.pending = []
+        }
+        return directives + state.membership.onTick(now: now)
+    }
+
+    /// Tells the membership what happened; what comes from links that were replaced means nothing any more.
+    private static func apply(_ happening: Happening, _ state: inout State) -> [Membership.Directive] {
+        func isPresent(_ pair: WorkerLinkPair) -> Bool { state.workers[pair.node]?.links === pair }
+        switch happening {
+        case .assignFailed(let pair, let reason):
+            return isPresent(pair) ? state.membership.onAssignFailed(pair.node, reason: reason, now: now) : []
+        case .assignProgressed(let pair, let progress):
+            return isPresent(pair) ? state.membership.onAssignProgress(pair.node, progress, now: now) : []
+        case .closed(let pair, let reason):
+            guard isPresent(pair) else { return [] }
+            state.workers[pair.node]?.links = nil
+            return state.membership.onLinkClosed(pair.node, reason: reason, now: now)
+        case .dialFailed(let node, let reason):
+            return state.membership.onDialFailed(node, reason: reason, now: now)
+        case .dialSucceeded(let pair):
+            state.workers[pair.node]?.links = pair
+            state.workers[pair.node]?.welcome = pair.welcome
+            return state.membership.onDialSucceeded(pair.node, now: now)
+        case .heartbeatAnswered(let pair, let reply):
+            guard isPresent(pair) else { return [] }
+            state.workers[pair.node]?.take(reply, at: now)
+            return state.membership.onHeartbeatReply(pair.node, sequence: reply.sequence, now: now)
+        }
+    }
+
+    private func execute(_ directive: Membership.Directive, _ onEvent: (Event) -> Void) {
+        switch directive {
+        case .assign(let node): sendAssignment(node)
+        case .closeLink(let node, let reason):
+            let pair = state.withLock { state in
+                defer { state.workers[node]?.links = nil }
+                return state.workers[node]?.links
+            }
+            pair?.close(reason: reason)
+        case .declareDead(let node, let reason):
+            links[node] = nil
+            onEvent(.lost(node, reason: reason))
+        case .declareReady(let node):
+            links[node] = state.withLock { $0.workers[node]?.links?.activations }
+            onEvent(.ready(node))
+        case .declareSuspect(let node, let milliseconds):
+            options.logger.warning(
+                "worker silent", metadata: ["worker": "\(node)", "milliseconds": "\(milliseconds)"])
+        case .dial(let node):
+            guard let address = state.withLock({ $0.workers[node]?.address }) else { return }
+            let thread = Thread { [self] in dial(address) }
+            thread.name = "dial \(node)"
+            thread.start()
+        case .sendHeartbeat(let node, let sequence):
+            guard let pair = state.withLock({ $0.workers[node]?.links }) else { return }
+            pair.sendHeartbeat(sequence) { [weak self] in self?.tell($0) }
+        }
+    }
+
+    private func dial(_ address: CoordinatorOptions.WorkerAddress) {
+        do {
+            tell(.dialSucceeded(try WorkerLinkPair(address, options) { [weak self] in self?.tell($0) }))
+        } catch {
+            tell(.dialFailed(address.node, reason: error.description))
+        }
+    }
+
+    private func sendAssignment(_ node: NodeID) {
+        // The worker has just introduced itself: whoever plans may wait for that.
+        budgetsChanged.signal()
+        let (pair, assign) = state.withLock { state -> (WorkerLinkPair?, Assign?) in
+            let assign = state.assignment.map { assignment in
+                Assign(
+                    epoch: assignment.epoch, modelDigest: options.modelDigest,
+                    shards: assignment.placement.shards[node] ?? [])
+            }
+            return (state.workers[node]?.links, assign)
+        }
+        // Before the first placement there is nothing to assign; `assign` comes back to every worker.
+        guard let pair, let assign else { return }
+        pair.send(assign) { [weak self] in self?.tell($0) }
     }
 }

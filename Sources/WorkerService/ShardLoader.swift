@@ -46,7 +46,9 @@ final class ShardLoader: Sendable {
         bytesTotal = sizes.values.reduce(0, +)
         guard bytesTotal <= memoryBudgetBytes else {
             throw Refusal(
-                .loadFailed, "the assignment needs \(bytesTotal) bytes, \(bytesTotal - memoryBudgetBytes) more than this worker's budget of \(memoryBudgetBytes)")
+                .loadFailed,
+                "the assignment needs \(bytesTotal) bytes, \(bytesTotal - memoryBudgetBytes) more than this worker's budget of \(memoryBudgetBytes)"
+            )
         }
         var kept: [ShardID: ExpertWeights] = [:]
         for case .expert(let layer, let expert) in assign.shards {

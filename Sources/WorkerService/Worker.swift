@@ -108,7 +108,9 @@ public final class Worker: Sendable {
     ) throws(Refusal) -> (Welcome, any LinkHandler) {
         if let digest = hello.modelDigest, digest != checkpoint.digest {
             throw Refusal(
-                .modelMismatch, "\(node) serves model \(digest), this worker's files are \(checkpoint.digest) (\(checkpoint.directory))")
+                .modelMismatch,
+                "\(node) serves model \(digest), this worker's files are \(checkpoint.digest) (\(checkpoint.directory))"
+            )
         }
         let table = table
         let welcome = Welcome(
@@ -131,7 +133,8 @@ public final class Worker: Sendable {
     ) throws(Refusal) {
         guard assign.modelDigest == checkpoint.digest else {
             throw Refusal(
-                .modelMismatch, "the assignment is for model \(assign.modelDigest), this worker's is \(checkpoint.digest)")
+                .modelMismatch,
+                "the assignment is for model \(assign.modelDigest), this worker's is \(checkpoint.digest)")
         }
         logger.info(
             "loading", metadata: ["shards": "\(assign.shards.count)", "epoch": "\(assign.epoch)"])

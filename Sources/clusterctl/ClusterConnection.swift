@@ -42,7 +42,8 @@ struct CoordinatorConnection {
         let named = configurationPath ?? (stateDirectory == nil ? environment["COLONY_CONFIG"] : nil)
         let path = named ?? directory.configurationPath
         guard FileManager.default.fileExists(atPath: path) else {
-            throw UnreachableCluster("there is no \(path): is a cluster running? 'clusterctl up --model PATH' starts one")
+            throw UnreachableCluster(
+                "there is no \(path): is a cluster running? 'clusterctl up --model PATH' starts one")
         }
         // Only a cluster that `up` started keeps the operator's certificate beside the configuration.
         let own = certificates ?? (named == nil ? directory.certificates(of: "operator") : nil)

@@ -79,7 +79,9 @@ final class LocalCluster: Sendable {
     var firstEnded: (name: String, how: String, message: String?)? {
         services.withLock { services in
             services.lazy.compactMap { service in
-                service.howItEnded.map { (service.name, $0, ServiceProcess.lastError(self.state.log(of: service.name))) }
+                service.howItEnded.map {
+                    (service.name, $0, ServiceProcess.lastError(self.state.log(of: service.name)))
+                }
             }.first
         }
     }
@@ -108,7 +110,9 @@ final class LocalCluster: Sendable {
         return worker
     }
 
-    private func start(_ name: String, _ program: String, _ configuration: ClusterConfiguration) throws -> ServiceProcess {
+    private func start(_ name: String, _ program: String, _ configuration: ClusterConfiguration) throws
+        -> ServiceProcess
+    {
         let path = state.path + "/logs/\(name).yaml"
         try state.write(configuration.text(), to: path)
         let process = try ServiceProcess(

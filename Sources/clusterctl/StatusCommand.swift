@@ -23,7 +23,9 @@ struct StatusCommand: ParsableCommand {
             defer { connection.close() }
             repeat {
                 let status = try connection.status()
-                let text = json ? String(decoding: try status.document(), as: UTF8.self) + "\n" : StatusTable(status: status).text
+                let text =
+                    json
+                    ? String(decoding: try status.document(), as: UTF8.self) + "\n" : StatusTable(status: status).text
                 write(watch && !json ? "\u{1B}[H\u{1B}[2J" + text : text)
                 guard watch else {
                     if !status.isReady { throw ExitCode.failure }

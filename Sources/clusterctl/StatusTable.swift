@@ -19,7 +19,8 @@ struct StatusTable {
     }
 
     private static let header = [
-        "NODE", "ROLE", "STATE", "ADDRESS", "SHARDS", "WEIGHTS", "BUDGET", "MEMORY", "RTT", "LOAD", "ISA", "THREADS", "",
+        "NODE", "ROLE", "STATE", "ADDRESS", "SHARDS", "WEIGHTS", "BUDGET", "MEMORY", "RTT", "LOAD", "ISA", "THREADS",
+        "",
     ]
 
     private static func row(_ node: ClusterStatus.Node) -> [String] {

@@ -31,7 +31,10 @@ struct UpCommand: ParsableCommand {
     @Option(help: "Where clients connect; port 0 lets the system choose.")
     var listen = "127.0.0.1:8080"
 
-    @Option(help: "Where the cluster keeps its certificates, logs and addresses; also COLONY_STATE. (default: ~/.local/state/colony)")
+    @Option(
+        help:
+            "Where the cluster keeps its certificates, logs and addresses; also COLONY_STATE. (default: ~/.local/state/colony)"
+    )
     var state: String?
 
     @Option(help: "Instruction sets of the workers in turn, e.g. generic,avx2; auto takes the fastest.")
@@ -101,7 +104,9 @@ struct UpCommand: ParsableCommand {
     private func checkModel() throws {
         let checkpoint = try Checkpoint.open(model)
         let description = try Registry.describe(checkpoint)
-        Self.say("model \(checkpoint.name): \(description.family), \(description.layers.count) layers, \(StatusTable.bytes(checkpoint.tensorBytes))")
+        Self.say(
+            "model \(checkpoint.name): \(description.family), \(description.layers.count) layers, \(StatusTable.bytes(checkpoint.tensorBytes))"
+        )
     }
 
     /// Shows what the cluster waits for until it can generate.

@@ -17,5 +17,7 @@ extension Limits {
         public static let roundTripsKept = 16
         /// Silence after which a worker is suspected, in milliseconds.
         public static let suspectMilliseconds = 500
+        /// Between two looks at the clock.
+        public static let tickMilliseconds = 50
     }
 }
