@@ -1,9 +1,6 @@
 // output[row] = chain of fma(weight[row][k], x[k], accumulator), k = 0, 1, ... K-1, from +0; + bias; * scale of the
 // token. One lane per row, so every tile, batch and split over panels gives the same bits.
 // Included once per format (FORMAT, WEIGHT_BYTES); the tile comes from the instruction set's `lanes.h`.
-//
-// Ladder, bf16 2048 x 2048 from memory, share of the read bandwidth of two cores: plain loop 70 %, four panels at once
-// 80 %, software prefetch into L2 8 KiB ahead about 90 %.
 #pragma STDC FP_CONTRACT OFF
 
 #define LINEAR_COLUMN_BYTES ((size_t)COLONY_LANES * WEIGHT_BYTES)

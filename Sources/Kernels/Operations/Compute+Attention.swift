@@ -48,7 +48,8 @@ public struct AttentionSpan: @unchecked Sendable {
     }
 }
 
-/// Memory that `attention` works in, a part for each thread; it grows to the longest context and stays.
+/// Memory that `attention` works in, a part for each thread; it grows to the longest context and stays. A copy shares
+/// the memory: one for each call that runs at a time.
 public struct AttentionScratch {
     fileprivate let scores = GrowingBuffer<Float>()
 

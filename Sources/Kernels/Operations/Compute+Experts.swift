@@ -21,7 +21,8 @@ public struct ExpertBatch {
     }
 }
 
-/// Memory that `gatedExperts` works in; it grows to the largest step and stays.
+/// Memory that `gatedExperts` works in; it grows to the largest step and stays. A copy shares the memory: one for each
+/// step that runs at a time.
 public struct ExpertScratch {
     fileprivate let gate = GrowingBuffer<Float>()
     fileprivate let up = GrowingBuffer<Float>()
