@@ -19,9 +19,10 @@ public final class BPETokenizer: Sendable {
     /// Reads `tokenizer.json`; also learns the added tokens of `tokenizer_config.json`, if that is there.
     public init(files: TokenizerFiles) throws(TokenizerError) {
         guard let document = try files.document("tokenizer.json") else { throw .fileMissing(file: "tokenizer.json") }
-        let loader = try TokenizerLoader(document, configuration: try files.document("tokenizer_config.json"))
-        model = loader.model
         normalizer = try Normalizer(document["normalizer"])
+        let loader = try TokenizerLoader(
+            document, configuration: try files.document("tokenizer_config.json"), normalizer: normalizer)
+        model = loader.model
         preTokenizer = try PreTokenizer(document["pre_tokenizer"])
         postProcessor = try PostProcessor(document["post_processor"])
         try TokenizerLoader.checkDecoder(document["decoder"])

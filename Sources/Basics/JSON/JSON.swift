@@ -29,6 +29,13 @@ extension JSON {
         return members[key]
     }
 
+    /// The same object with the member `key` set to `value` (in its place, or at the end); other kinds unchanged.
+    public func setting(_ key: String, to value: JSON) -> JSON {
+        guard case .object(var members) = self else { return self }
+        members[key] = value
+        return .object(members)
+    }
+
     /// The elements of an array, nil for other kinds.
     public var array: [JSON]? {
         guard case .array(let elements) = self else { return nil }

@@ -9,7 +9,7 @@ struct TokenizerLoader {
 
     private static let file = "tokenizer.json"
 
-    init(_ document: JSON, configuration: JSON?) throws(TokenizerError) {
+    init(_ document: JSON, configuration: JSON?, normalizer: Normalizer) throws(TokenizerError) {
         guard let modelJSON = document["model"] else {
             throw .fileMalformed(file: Self.file, reason: "'model' is missing")
         }
@@ -26,7 +26,11 @@ struct TokenizerLoader {
             if let bytes = ByteAlphabet.bytes(of: name) { table.insert(bytes, value: number) }
         }
         for token in addedTokens {
-            entries.set(token.id, name: String(decoding: token.content, as: UTF8.self), isSpecial: token.isSpecial)
+            // A token that is looked for in normalised text also stands for normalised text.
+            let text = token.isNormalised ? normalizer.normalise(token.content) : token.content
+            entries.set(
+                token.id, name: String(decoding: token.content, as: UTF8.self),
+                text: String(decoding: text, as: UTF8.self), isSpecial: token.isSpecial)
         }
         model = try Self.model(modelJSON, table)
     }

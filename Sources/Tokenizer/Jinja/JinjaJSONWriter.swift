@@ -108,7 +108,6 @@ struct JinjaJSONWriter {
     }
 
     private mutating func writeEscaped(_ scalar: Unicode.Scalar) {
-        guard scalar.value != 0x7F else { return text.unicodeScalars.append(scalar) }
         for unit in UTF16.encode(scalar) ?? UTF16.EncodedScalar() {
             text += "\\u" + JinjaPrinter.hexadecimal(UInt32(unit), digits: 4)
         }

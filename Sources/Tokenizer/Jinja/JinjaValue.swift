@@ -30,10 +30,12 @@ enum JinjaKey: Hashable {
     case none
     case string(String)
 
-    /// Strings are equal code point by code point.
+    /// Strings are equal code point by code point; true and false are 1 and 0.
     static func == (left: Self, right: Self) -> Bool {
         switch (left, right) {
         case (.boolean(let left), .boolean(let right)): left == right
+        case (.boolean(let flag), .integer(let number)), (.integer(let number), .boolean(let flag)):
+            number == (flag ? 1 : 0)
         case (.double(let left), .double(let right)): left == right
         case (.integer(let left), .integer(let right)): left == right
         case (.none, .none): true
@@ -44,7 +46,7 @@ enum JinjaKey: Hashable {
 
     func hash(into hasher: inout Hasher) {
         switch self {
-        case .boolean(let value): hasher.combine(value)
+        case .boolean(let value): hasher.combine(value ? 1 : 0)
         case .double(let value): hasher.combine(value)
         case .integer(let value): hasher.combine(value)
         case .none: hasher.combine(0)

@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Makes the fixtures of the tokenizer's tests: small tokenizer.json files with golden encodings (by the `tokenizers`
+library) and golden renderings of the chat templates in this folder (by `jinja2`, set up as `transformers` does).
+
+    pip install tokenizers jinja2
+    make_fixtures.py            # rewrites tokenizer-*.json, golden-*.json beside it
+"""
+import datetime
+import json
+import os
+import random
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+QWEN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+        r"|\s+(?!\S)|\s+")
+LLAMA = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+         r"|\s+(?!\S)|\s+")
+DEEPSEEK = [r"\p{N}{1,3}", r"[一-龥぀-ゟ゠-ヿ]+",
+            r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
+            r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]
+
+CORPUS = [
+    "The queen of the colony lays her eggs; the workers carry them, warm them and guard them.",
+    "Numbers: 1, 22, 333, 4444 and 1234567890. Prices: $3.50, 20 %, 7 x 6 = 42!",
+    "fn merge(left: &[u8], right: &[u8]) -> Vec<u8> {\n    let mut all = left.to_vec();\n\tall\n}\r\n",
+    "I'll say it's what they've said: we'd go, you're here, I'm not. DON'T SHOUT, IT'S LATE.",
+    "Größe, façade, naïve, Ωmega, Привет мир, שלום עולם, مرحبا بالعالم, नमस्ते दुनिया, 你好，世界。こんにちは！ 안녕하세요",
+    "Emoji: 🐝🐜 👩‍🔬 🇫🇷 ❤️ and marks: e\u0301 a\u0308 \u0915\u094d\u0937.",
+    "   leading, trailing   \n\n\n and   inner    spaces\t\ttabs \u00a0 \u3000 odd ones \u2028 end   ",
+] * 3
+
+
+def train(name, pre_tokenizer, specials, vocab_size, ignore_merges=False, normalizer=None, post=None, extra=()):
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+    tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
+    tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.decoder = decoders.ByteLevel()
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=specials, show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.add_tokens([AddedToken(*a, **k) for a, k in extra])
+    if post:
+        tokenizer.post_processor = post(tokenizer)
+    path = os.path.join(HERE, f"tokenizer-{name}.json")
+    tokenizer.save(path, pretty=False)
+    return tokenizer
+
+
+def tokenizers():
+    from tokenizers import Regex, normalizers
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Punctuation, Sequence, Split, WhitespaceSplit
+    from tokenizers.processors import ByteLevel as ByteLevelProcessor
+    from tokenizers.processors import Sequence as Processors
+    from tokenizers.processors import TemplateProcessing
+    bare = ByteLevel(add_prefix_space=False, use_regex=False)
+    split = lambda *patterns: [Split(Regex(p), "isolated") for p in patterns]
+    begin = lambda t: Processors([ByteLevelProcessor(trim_offsets=False), TemplateProcessing(
+        single="<|begin|> $A <|end|>", special_tokens=[("<|begin|>", t.token_to_id("<|begin|>")),
+                                                       ("<|end|>", t.token_to_id("<|end|>"))])])
+    yield "qwen", train("qwen", Sequence(split(QWEN) + [bare]), ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], 420,
+                        normalizer=normalizers.NFC(),
+                        extra=[(("<think>",), dict(special=False, normalized=False)),
+                               (("</think>",), dict(special=False, normalized=False))])
+    yield "llama", train("llama", Sequence(split(LLAMA) + [bare]), ["<|begin|>", "<|end|>"], 400, ignore_merges=True,
+                         post=begin)
+    yield "deepseek", train("deepseek", Sequence(split(*DEEPSEEK) + [bare]),
+                            ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>"], 400)
+    yield "gpt2", train("gpt2", ByteLevel(add_prefix_space=True, use_regex=True), ["<|endoftext|>"], 380)
+    # Everything odd in one: strips, single words, normalised tokens, other behaviours.
+    yield "odd", train(
+        "odd", Sequence([Split("-", "merged_with_previous"), Split(Regex(r"[;:]"), "merged_with_next"),
+                         Split(Regex(r"[aeiou]+"), "contiguous"), Split("_", "removed"), Digits(individual_digits=True),
+                         Punctuation("isolated"), Split(Regex(r"[^\s]+|\s+"), "removed", invert=True), bare]),
+        ["<s>"], 360, normalizer=normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase(),
+                                                      normalizers.Replace(Regex("q+"), "k")]),
+        extra=[(("<left>",), dict(lstrip=True, normalized=False)), (("<right>",), dict(rstrip=True, normalized=False)),
+               (("word",), dict(single_word=True, normalized=False)), (("Queen",), dict(normalized=True)),
+               (("<lefter>",), dict(lstrip=True, rstrip=True, normalized=False)), (("bee",), dict(normalized=True)),
+               (("bees",), dict(normalized=True))])
+    yield "words", train("words", Sequence([WhitespaceSplit(), Digits(individual_digits=False), bare]), ["<s>"], 340)
+
+
+TEXTS = CORPUS[:7] + [
+    "", " ", "  ", "\n", "\r\n\r\n", "\u0000", "\u0001\u0002", "a", "é", "e\u0301", "\ufeff", "\ufffd", "🐦", "👩‍👩‍👧‍👦",
+    "word", "sword words word, word_ word", "a <left> b   <left>c <right>   d<right>\n\n e <lefter>  <left>  f",
+    "the Queen, QUEEN, queen; bees bee BEES", "a-b--c;d::e aeiou_xyz qqq ﬁ ² ½ Ⅷ 12345 ٣٤",
+    "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n", "<|im_start|<|im_end|>|>",
+    "<｜User｜>你好<｜Assistant｜>ok<｜end▁of▁sentence｜>", "<|begin|>x<|end|>", "I'M I'm i'Ll 'S 'x ''s",
+    "x" * 200, "ab" * 150, " " * 120 + "x", "\n" * 60 + " \n x", "1" * 50, "१२३४", "中文字123abc中文", "!!!???...",
+    "tab\tseparated\tvalues\n", "CamelCaseIdentifiers snake_case kebab-case", "https://example.org/a?b=c&d=%20#e",
+    "{\"key\": [1, 2.5, null, true], \"other\": \"va\\\"lue\"}", "\u180e\u200b\u2009\u202f\u0085x", "ⅷ ǅ ŉ ß ẞ İ ı",
+    "שָׁלוֹם", "\U000e0041\U0001f3f4", "ａｂｃ１２３", "가각 각",
+]
+
+
+def random_text(rng):
+    pools = [lambda: chr(rng.randrange(32, 127)), lambda: rng.choice(" \n\t\r  "), lambda: chr(rng.randrange(0xa0, 0x250)),
+             lambda: chr(rng.randrange(0x300, 0x370)), lambda: chr(rng.randrange(0x370, 0x600)),
+             lambda: chr(rng.randrange(0x4e00, 0x9fa6)), lambda: chr(rng.randrange(0x3040, 0x3100)),
+             lambda: chr(rng.randrange(0x1f300, 0x1f650)), lambda: rng.choice(["'s", "'LL", "<|im_end|>", "<left>", "word"]),
+             lambda: chr(rng.randrange(0x900, 0x980)), lambda: chr(rng.randrange(0xac00, 0xd7a4)), lambda: str(rng.randrange(99999)),
+             lambda: chr(rng.randrange(1, 32)), lambda: chr(rng.randrange(0x2000, 0x2070)), lambda: "the colony "]
+    some = rng.sample(pools, rng.randrange(1, 5))
+    return "".join(rng.choice(some)() for _ in range(rng.randrange(1, 40)))
+
+
+def golden_tokens():
+    rng = random.Random(20)
+    texts = TEXTS + [random_text(rng) for _ in range(25)]
+    golden = {"texts": texts, "tokenizers": {}}
+    for name, tokenizer in tokenizers():
+        ids = [tokenizer.encode(t, add_special_tokens=False).ids for t in texts]
+        count = tokenizer.get_vocab_size()
+        lists = [[rng.randrange(count + 3) for _ in range(rng.randrange(1, 30))] for _ in range(12)]
+        golden["tokenizers"][name] = {
+            "ids": ids,
+            "with_special": [tokenizer.encode(t).ids for t in texts[:4]],
+            # What differs from the text, by index: unknown bytes never do, normalised and removed text does.
+            "decoded": {k: d for k, (t, i) in enumerate(zip(texts, ids))
+                        if (d := tokenizer.decode(i, skip_special_tokens=False)) != t},
+            "random": [{"ids": i, "text": tokenizer.decode(i, skip_special_tokens=False),
+                        "skipped": tokenizer.decode(i, skip_special_tokens=True)} for i in lists]}
+    save("golden-tokens.json", golden)
+
+
+def save(name, value):
+    with open(os.path.join(HERE, name), "w", encoding="utf-8") as f:
+        json.dump(value, f, ensure_ascii=False, separators=(",", ":"))
+        f.write("\n")
+
+
+def environment():
+    import jinja2
+    from jinja2.ext import Extension, loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(Extension):
+        tags = {"generation"}
+
+        def parse(self, parser):
+            next(parser.stream)
+            return parser.parse_statements(["name:endgeneration"], drop_needle=True)
+
+    def raise_exception(message):
+        raise jinja2.exceptions.TemplateError(message)
+
+    def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
+        return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols])
+    env.filters["tojson"] = tojson
+    env.globals["raise_exception"] = raise_exception
+    env.globals["strftime_now"] = lambda f: datetime.datetime.now().strftime(f)
+    return env
+
+
+def golden_templates():
+    env = environment()
+    conversations = json.load(open(os.path.join(HERE, "conversations.json"), encoding="utf-8"))
+    cases = []
+    for name in sorted(f for f in os.listdir(os.path.join(HERE, "templates")) if f.endswith(".jinja")):
+        template = env.from_string(open(os.path.join(HERE, "templates", name), encoding="utf-8", newline="").read())
+        for conversation in conversations:
+            variables = {"tools": None, "documents": None, "bos_token": "<bos>", "eos_token": "<eos>",
+                         "add_generation_prompt": False, **conversation["input"]}
+            case = {"template": name, "conversation": conversation["name"]}
+            try:
+                case["text"] = template.render(**variables)
+            except Exception as error:
+                case["error"] = str(error)
+            cases.append(case)
+    save("golden-templates.json", cases)
+
+
+def golden_snippets():
+    env = environment()
+    snippets = json.load(open(os.path.join(HERE, "snippets.json"), encoding="utf-8"))
+    cases = []
+    for source in snippets["sources"]:
+        case = {"source": source}
+        try:
+            case["text"] = env.from_string(source).render(**snippets["variables"])
+        except Exception as error:
+            case["error"] = f"{type(error).__name__}: {error}"
+        cases.append(case)
+    save("golden-snippets.json", {"variables": snippets["variables"], "cases": cases})
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:] or ["tokens", "templates", "snippets"]
+    for what in wanted:
+        {"tokens": golden_tokens, "templates": golden_templates, "snippets": golden_snippets}[what]()
