@@ -49,6 +49,19 @@ void colony_event_signal(colony_event *event) {
     }
 }
 
+uint32_t colony_bell_count(const colony_bell *bell) { return __atomic_load_n(&bell->count, __ATOMIC_ACQUIRE); }
+
+void colony_bell_ring(colony_bell *bell) {
+    __atomic_add_fetch(&bell->count, 1, __ATOMIC_ACQ_REL);
+    syscall(SYS_futex, &bell->count, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void colony_bell_wait(colony_bell *bell, uint32_t count, uint64_t timeout_nanoseconds) {
+    struct timespec rest = {
+        .tv_sec = (time_t)(timeout_nanoseconds / 1000000000u), .tv_nsec = (long)(timeout_nanoseconds % 1000000000u)};
+    syscall(SYS_futex, &bell->count, FUTEX_WAIT_PRIVATE, count, &rest, NULL, 0);
+}
+
 bool colony_event_wait(colony_event *event, uint64_t spin_nanoseconds, int64_t timeout_nanoseconds) {
     if (colony_event_is_set(event)) return true;
     uint64_t start = colony_monotonic_nanoseconds();

@@ -7,14 +7,17 @@ import Wire
 /// Nothing is left behind by links that came and went. Counts descriptors and threads of the whole process, so it waits until
 /// the other tests that run beside it leave a quiet moment.
 @Suite(.serialized) struct LeakTests {
-    @Test(.timeLimit(.minutes(2))) func linksThatCameAndWentLeaveNothing() throws {
+    @Test(.timeLimit(.minutes(2)), arguments: [0, 200])
+    func linksThatCameAndWentLeaveNothing(busyPollMicroseconds: Int) throws {
+        let options = LinkOptions(busyPollMicroseconds: busyPollMicroseconds)
         let cluster = try TestCluster()
-        let listener = try cluster.listen("worker-1", .worker)
+        let listener = try cluster.listen("worker-1", .worker, options: options)
         let identity = try cluster.identity("coordinator", .coordinator)
         var links: [Link] = []
         for round in 0..<100 {
             let link = try Link.dial(
-                listener.loopback, identity: identity, linkClass: .control, expectedRole: .worker
+                listener.loopback, identity: identity, linkClass: .control, expectedRole: .worker,
+                options: options
             ).link
             _ = try link.request(kind: .echo, .empty, timeoutMilliseconds: LinkPair.patience)
             // Half of them are closed by this side, the others by the listener.

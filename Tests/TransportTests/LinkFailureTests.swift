@@ -126,10 +126,12 @@ struct LinkFailureTests {
         #expect(pair.link.isOpen)
     }
 
-    @Test func everythingOpenFailsWhenThePeerGoes() throws {
+    @Test(arguments: [0, 200]) func everythingOpenFailsWhenThePeerGoes(busyPollMicroseconds: Int) throws {
         let arrived = DispatchSemaphore(value: 0)
         let closing = ClosingHandler()
-        let pair = try LinkPair(worker: ClosureHandler { _, _ in arrived.signal() }, coordinator: closing)
+        let pair = try LinkPair(
+            options: LinkOptions(busyPollMicroseconds: busyPollMicroseconds),
+            worker: ClosureHandler { _, _ in arrived.signal() }, coordinator: closing)
         defer { pair.stop() }
         let heartbeat = try FrameBuffer(Heartbeat(sequence: 1))
         let streamed = Mutex<[Result<Bool, TransportError>]>([])
@@ -150,8 +152,8 @@ struct LinkFailureTests {
         }
     }
 
-    @Test func closingWakesWhoeverWaits() throws {
-        let pair = try LinkPair()
+    @Test(arguments: [0, 200, 1_000_000]) func closingWakesWhoeverWaits(busyPollMicroseconds: Int) throws {
+        let pair = try LinkPair(options: LinkOptions(busyPollMicroseconds: busyPollMicroseconds))
         defer { pair.stop() }
         let reply = try pair.link.begin(kind: .heartbeat, try FrameBuffer(Heartbeat(sequence: 1)))
         let reason = TransportError.linkClosed(reason: "enough")

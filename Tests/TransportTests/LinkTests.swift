@@ -39,10 +39,11 @@ struct LinkTests {
         #expect(pair.link.statistics.framesReceived == 200)
     }
 
-    @Test func answersComeInAnyOrder() throws {
+    @Test(arguments: [0, 200]) func answersComeInAnyOrder(busyPollMicroseconds: Int) throws {
         // The worker answers heartbeats in pairs, the second first.
         let held = Mutex<ReceivedFrame?>(nil)
         let pair = try LinkPair(
+            options: LinkOptions(busyPollMicroseconds: busyPollMicroseconds),
             worker: ClosureHandler { link, frame in
                 guard let first = held.withLock({ held in swap(&held, frame) }) else { return }
                 held.withLock { $0 = nil }
@@ -61,8 +62,9 @@ struct LinkTests {
         }
     }
 
-    @Test func streamedAnswersComeInOrderUntilTheLast() throws {
+    @Test(arguments: [0, 200]) func streamedAnswersComeInOrderUntilTheLast(busyPollMicroseconds: Int) throws {
         let pair = try LinkPair(
+            options: LinkOptions(busyPollMicroseconds: busyPollMicroseconds),
             worker: ClosureHandler { link, frame in
                 for step in 1...5 {
                     let progress = AssignProgress(bytesLoaded: UInt64(step), bytesTotal: 5, isComplete: step == 5)
@@ -73,9 +75,7 @@ struct LinkTests {
         defer { pair.stop() }
         let seen = Mutex<[UInt64]>([])
         let done = DispatchSemaphore(value: 0)
-        let assign = Assign(
-            epoch: PlacementEpoch(1), modelDigest: ModelDigest(hexadecimal: String(repeating: "0a", count: 32)),
-            shards: [])
+        let assign = Assign(epoch: PlacementEpoch(1), modelDigest: Self.digest, shards: [])
         try pair.link.start(kind: .assign, epoch: PlacementEpoch(1), try FrameBuffer(assign)) { result in
             guard let frame = try? result.get(), let progress = try? frame.decode(AssignProgress.self) else { return }
             seen.withLock { $0.append(progress.bytesLoaded) }
@@ -166,6 +166,39 @@ struct LinkTests {
             #expect(Array(view.row(2)) == [0, 2, 4, 6, 8, 10, 12])
         }
     }
+
+    @Test func streamsAndThreadsThatReceiveShareALink() throws {
+        let pair = try LinkPair(
+            options: LinkOptions(busyPollMicroseconds: 200),
+            worker: ClosureHandler { link, frame in
+                for step in 1...200 {
+                    let progress = AssignProgress(bytesLoaded: UInt64(step), bytesTotal: 200, isComplete: step == 200)
+                    try? link.reply(to: frame, progress, isLast: step == 200)
+                }
+            })
+        defer { pair.stop() }
+        let seen = Mutex<[UInt64]>([])
+        let done = DispatchSemaphore(value: 0)
+        let assign = Assign(epoch: PlacementEpoch(1), modelDigest: Self.digest, shards: [])
+        try pair.link.start(kind: .assign, epoch: PlacementEpoch(1), try FrameBuffer(assign)) { result in
+            guard let frame = try? result.get(), let progress = try? frame.decode(AssignProgress.self) else { return }
+            seen.withLock { $0.append(progress.bytesLoaded) }
+            if progress.isComplete { done.signal() }
+        }
+        let failureCount = Mutex(0)
+        TestThreads.run(count: 3) { _ in
+            for _ in 0..<100 {
+                let reply = try? pair.link.request(
+                    kind: .echo, FrameBuffer(payload: [1, 2, 3]), timeoutMilliseconds: LinkPair.patience)
+                if reply == nil { failureCount.withLock { $0 += 1 } }
+            }
+        }
+        #expect(done.wait(timeout: .now() + 20) == .success)
+        #expect(seen.withLock { $0 } == Array(1...200))
+        #expect(failureCount.withLock { $0 } == 0)
+    }
+
+    private static let digest = ModelDigest(hexadecimal: String(repeating: "0a", count: 32))
 
     @Test func endpointsAreRead() throws {
         #expect(try Endpoint(parsing: "worker-1.local:7000") == Endpoint(host: "worker-1.local", port: 7000))

@@ -22,6 +22,20 @@ void colony_event_signal(colony_event *event);
 /// (negative: for ever). Returns whether it happened.
 bool colony_event_wait(colony_event *event, uint64_t spin_nanoseconds, int64_t timeout_nanoseconds);
 
+/// Something that rings again and again for one thread. Zero it before use; it holds no resources.
+typedef struct {
+    uint32_t count;
+} colony_bell;
+
+/// How often it has rung; to be read before one looks whether there is something to do.
+uint32_t colony_bell_count(const colony_bell *bell);
+
+/// Rings, and wakes who waits.
+void colony_bell_ring(colony_bell *bell);
+
+/// Waits until it has rung more often than `count`, or the time has passed.
+void colony_bell_wait(colony_bell *bell, uint32_t count, uint64_t timeout_nanoseconds);
+
 /// Tells the processor that this is a spinning loop.
 void colony_pause(void);
 

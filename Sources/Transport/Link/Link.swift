@@ -44,6 +44,9 @@ public final class Link: Sendable {
     public let version: UInt16
 
     let channel: SecureChannel
+    let reader: FrameReader
+    /// Who receives, where threads that wait may do so; nil: the reader thread alone.
+    let turns: LinkTurns?
     let counters = LinkCounters()
     let handler: (any LinkHandler)?
     private let finished = Event()
@@ -71,6 +74,10 @@ public final class Link: Sendable {
         cipherDescription = opened.cipherDescription
         version = opened.version
         self.handler = handler
+        reader = FrameReader(
+            channel: channel, sender: peerRole, linkClass: linkClass, counters: counters)
+        let busyPoll = channel.options.busyPollMicroseconds
+        turns = busyPoll > 0 ? LinkTurns(busyPollMicroseconds: busyPoll) : nil
     }
 
     /// Whether frames can still be sent.
@@ -242,6 +249,22 @@ public final class Link: Sendable {
         }
     }
 
+    /// Whether answers are awaited.
+    var hasPending: Bool { state.withLock { !$0.pending.isEmpty } }
+
+    /// Hands an answer to a thread that waits for it; false if that is not what the frame is.
+    func deliverIfAwaited(_ frame: ReceivedFrame) -> Bool {
+        guard frame.kind.isReply, frame.kind != .welcome, frame.kind != .refusal else { return false }
+        let single = state.withLock { state -> (reply: PendingReply, answer: MessageKind)? in
+            guard case .single(let reply, let answer) = state.pending[frame.header.requestID] else { return nil }
+            state.pending[frame.header.requestID] = nil
+            return (reply, answer)
+        }
+        guard let single else { return false }
+        single.reply.resolve(Self.result(frame, single.answer))
+        return true
+    }
+
     private static func result(
         _ frame: ReceivedFrame, _ answer: MessageKind
     ) -> Result<ReceivedFrame, TransportError> {
@@ -265,6 +288,7 @@ public final class Link: Sendable {
         }
         guard let replies else { return }
         channel.socket.shutdown()
+        turns?.ring()
         // Threads that wait go on at once; closures are the reader thread's to call.
         for reply in replies { reply.resolve(.failure(reason)) }
     }

@@ -152,8 +152,8 @@ struct LinkHandshake {
     private func receive(from role: Role, _ linkClass: LinkClass) throws(TransportError) -> ReceivedFrame {
         let outcome: FrameReader.Outcome
         do {
-            outcome = try FrameReader(channel: channel).next(
-                sender: role, linkClass: linkClass, counters: nil, deadline)
+            let reader = FrameReader(channel: channel, sender: role, linkClass: linkClass, counters: nil)
+            outcome = try reader.next(deadline)
         } catch {
             throw error.during(handshakeWith: address)
         }

@@ -1,3 +1,4 @@
+import CLinux
 import Synchronization
 
 /// An answer that is on its way.
@@ -30,6 +31,10 @@ public final class PendingReply: Sendable {
     ///
     /// Not on the link's reader thread, which is the one that brings the answer.
     public func wait(timeoutMilliseconds: Int) throws(TransportError) -> ReceivedFrame {
+        let start = colony_monotonic_nanoseconds()
+        let turns = event.isSet ? nil : link.turns
+        if let turns { link.receiveInPlace(of: turns, until: self) }
+        defer { turns?.note(waitNanoseconds: colony_monotonic_nanoseconds() - start) }
         if !event.wait(timeoutMilliseconds: max(timeoutMilliseconds, 0)) {
             link.forget(requestID)
             // It may have come between the two lines.

@@ -1,4 +1,3 @@
-import CLinux
 import Synchronization
 
 /// A TLS connection over a socket, for one thread that receives and any number that send.
@@ -15,16 +14,13 @@ import Synchronization
 final class SecureChannel: @unchecked Sendable {
     let socket: Socket
     private let session: TLSSession
-    private let options: LinkOptions
+    let options: LinkOptions
     private let cipher = Mutex(())
     private let sending = Mutex(())
     /// Guarded by `sending`.
     private var isDisposed = false
     private let outgoing: UnsafeMutableRawBufferPointer
     private let incoming: UnsafeMutableRawBufferPointer
-    /// Whether data came soon enough last time that looking for it pays.
-    private var spinningPays = true
-
     /// Plaintext that is encrypted, and ciphertext that is received, at a time.
     private static let chunkByteCount = 64 << 10
 
@@ -117,54 +113,42 @@ final class SecureChannel: @unchecked Sendable {
         }
     }
 
-    /// Receives exactly as many bytes as `destination` has. Only one thread at a time.
-    ///
-    /// - Parameter deadline: nil: as long as it takes.
-    func receive(
-        into destination: UnsafeMutableRawBufferPointer, _ deadline: Deadline? = nil
-    ) throws(TransportError) {
-        var offset = 0
-        while offset < destination.count {
-            let rest = UnsafeMutableRawBufferPointer(rebasing: destination[offset...])
-            let result = try withSession { (session) throws(TransportError) in try session.read(into: rest) }
-            switch result {
-            case .bytes(let count): offset += count
-            case .needsCiphertext: try receiveCiphertext(deadline)
-            case .closed: throw .peerClosed(address: socket.remoteAddress)
-            }
+    /// Takes plaintext that is there; 0: none until ciphertext was received. Only one thread at a time, like all below.
+    func readSome(into destination: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
+        let result = try withSession { (session) throws(TransportError) in try session.read(into: destination) }
+        switch result {
+        case .bytes(let count): return count
+        case .needsCiphertext: return 0
+        case .closed: throw .peerClosed(address: socket.remoteAddress)
         }
     }
 
-    private func receiveCiphertext(_ deadline: Deadline?) throws(TransportError) {
+    /// Receives ciphertext; blocks until some has come.
+    ///
+    /// - Parameter deadline: nil: as long as it takes.
+    func receiveCiphertext(_ deadline: Deadline? = nil) throws(TransportError) {
         if let deadline, !socket.waitUntilReadable(deadline) {
             throw .timedOut(what: "data from \(socket.remoteAddress)", milliseconds: deadline.milliseconds)
         }
-        switch options.busyPollMicroseconds > 0 ? spinThenReceive() : socket.receive(into: incoming, blocks: true) {
+        _ = try feed(socket.receive(into: incoming, blocks: true))
+    }
+
+    /// Receives ciphertext that is there; false: there is none.
+    func receiveCiphertextIfAvailable() throws(TransportError) -> Bool {
+        try feed(socket.receive(into: incoming, blocks: false))
+    }
+
+    private func feed(_ received: Socket.Received) throws(TransportError) -> Bool {
+        switch received {
         case .bytes(let count):
             let ciphertext = UnsafeRawBufferPointer(rebasing: incoming[..<count])
             try withSession { (session) throws(TransportError) in try session.feed(ciphertext) }
+            return true
         case .closed: throw .peerClosed(address: socket.remoteAddress)
         case .failed(let errorNumber):
             throw .systemCall(name: "receive from \(socket.remoteAddress)", errorNumber: errorNumber)
-        case .nothingYet: break
+        case .nothingYet: return false
         }
-    }
-
-    /// Looks for data for the time that is set, then sleeps. After a wait that was longer than that it sleeps at once, until
-    /// data comes quickly again: an idle link costs nothing.
-    private func spinThenReceive() -> Socket.Received {
-        let start = colony_monotonic_nanoseconds()
-        let budget = UInt64(options.busyPollMicroseconds) * 1000
-        while spinningPays {
-            let received = socket.receive(into: incoming, blocks: false)
-            guard case .nothingYet = received else { return received }
-            guard colony_monotonic_nanoseconds() - start < budget else { break }
-            // Where both ends share a processor the other one gets it.
-            colony_yield()
-        }
-        let received = socket.receive(into: incoming, blocks: true)
-        spinningPays = colony_monotonic_nanoseconds() - start < budget * 2
-        return received
     }
 
     /// Gives the socket back: nothing is sent or received any more. Only the receiving thread, as its last act.
