@@ -125,7 +125,8 @@ extension Link {
         let start = colony_monotonic_nanoseconds()
         while !reply.isResolved, !turns.isClosed, colony_monotonic_nanoseconds() - start < turns.budgetNanoseconds {
             guard turns.receiving._unsafeTryLock() else {
-                colony_pause()
+                // The thread that receives now may need this processor to notice that it should stop.
+                colony_yield()
                 continue
             }
             receiveOnce(turns)
