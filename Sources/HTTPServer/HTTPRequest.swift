@@ -1,13 +1,3 @@
-/// The versions of HTTP that are spoken here.
-public enum HTTPVersion: String, Sendable {
-    /// HTTP/1.0: one request per connection unless the client asks for more.
-    case http1_0 = "HTTP/1.0"
-    /// HTTP/1.1.
-    case http1_1 = "HTTP/1.1"
-    /// HTTP/2.
-    case http2 = "HTTP/2"
-}
-
 /// A complete request.
 public struct HTTPRequest: Sendable {
     /// The method as sent, for instance `GET`.
@@ -26,6 +16,21 @@ public struct HTTPRequest: Sendable {
     public var remoteAddress: String
     /// Whether the request came over TLS.
     public var isEncrypted: Bool
+
+    /// A request, for instance for a test of a handler.
+    public init(
+        method: String, path: String, query: String = "", headers: HTTPHeaders = HTTPHeaders(), body: [UInt8] = [],
+        version: HTTPVersion = .http1_1, remoteAddress: String = "127.0.0.1", isEncrypted: Bool = false
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.version = version
+        self.remoteAddress = remoteAddress
+        self.isEncrypted = isEncrypted
+    }
 }
 
 /// Answers requests.

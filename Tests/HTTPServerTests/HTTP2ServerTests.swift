@@ -25,6 +25,16 @@ import Wire
         }
     }
 
+    /// An offer to upgrade (RFC 7540, withdrawn by RFC 9113) is ignored.
+    @Test(.enabled(if: Program.isInstalled(Program.curl)))
+    func upgradeIsIgnored() async throws {
+        try await withServer(handler: echo) { listener in
+            let url = "http://127.0.0.1:\(listener.port)/"
+            let result = try #require(try runProgram(Program.curl, ["-s", "--http2", "-w", "%{http_version}", url]))
+            #expect(result.output == "GET /? 0 1.1")
+        }
+    }
+
     @Test(.enabled(if: Program.isInstalled(Program.curl)))
     func curlHead() async throws {
         try await withServer(handler: echo) { listener in

@@ -49,7 +49,7 @@ extension Limits {
         /// not lost to a reset.
         public static let lingerMilliseconds = 1_000
         /// How often deadlines are looked at.
-        public static let timerIntervalMilliseconds = 50
+        public static let timerIntervalMilliseconds = 100
         /// Largest whole answer that the client accepts, in bytes.
         public static let clientBodyBytesMax = 256 << 20
     }

@@ -139,23 +139,25 @@ final class HTTP1Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
         }
     }
 
-    func tick(now: Int) {
+    func tick(now: Int) -> Bool {
         let limits = context.limits
+        let waited = now - phaseBegan
         switch phase {
-        case .answering, .ended: break
+        case .answering, .ended:
+            return false
         case .idle:
-            guard now - phaseBegan > limits.idleTimeoutMilliseconds else { return }
+            guard waited > limits.idleTimeoutMilliseconds else { return false }
             enter(.ended)
         case .head:
-            expire(now, "receiving the headers", limits.headerTimeoutMilliseconds)
+            let limit = limits.headerTimeoutMilliseconds
+            guard waited > limit else { return false }
+            fail(.timedOut(during: "receiving the headers", limitMilliseconds: limit))
         case .body:
-            expire(now, "receiving the body", limits.bodyTimeoutMilliseconds)
+            let limit = limits.bodyTimeoutMilliseconds
+            guard waited > limit else { return false }
+            fail(.timedOut(during: "receiving the body", limitMilliseconds: limit))
         }
-    }
-
-    private func expire(_ now: Int, _ what: String, _ limitMilliseconds: Int) {
-        guard now - phaseBegan > limitMilliseconds else { return }
-        fail(.timedOut(during: what, limitMilliseconds: limitMilliseconds))
+        return true
     }
 
     func shutDown() {

@@ -111,25 +111,34 @@ final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
         for stream in gone { discard(stream) }
     }
 
-    func tick(now: Int) {
+    func tick(now: Int) -> Bool {
         let limits = context.limits
-        if streams.isEmpty, now - idleSinceMilliseconds > limits.idleTimeoutMilliseconds { shutDown() }
+        if streams.isEmpty {
+            guard now - idleSinceMilliseconds > limits.idleTimeoutMilliseconds else { return false }
+            shutDown()
+            return true
+        }
+        var hasActed = false
         for stream in streams.values {
             let waited = now - stream.lastProgressMilliseconds
             switch stream.phase {
             case .headers where waited > limits.headerTimeoutMilliseconds:
                 // No other stream can go on while one's headers are incomplete.
                 nghttp2_session_terminate_session(native, UInt32(NGHTTP2_ENHANCE_YOUR_CALM.rawValue))
+                hasActed = true
             case .body where waited > limits.bodyTimeoutMilliseconds:
                 let limit = limits.bodyTimeoutMilliseconds
                 refuse(stream, .timedOut(during: "receiving the body", limitMilliseconds: limit))
+                hasActed = true
             case .answering where waited > limits.writeStallTimeoutMilliseconds:
                 guard stream.isHeadSent, stream.response?.bufferedByteCount ?? 0 > 0 else { continue }
                 let limit = limits.writeStallTimeoutMilliseconds
                 cut(stream, .timedOut(during: "sending an answer", limitMilliseconds: limit))
+                hasActed = true
             case .answering, .body, .headers: break
             }
         }
+        return hasActed
     }
 
     private func fail(_ code: Int32) {

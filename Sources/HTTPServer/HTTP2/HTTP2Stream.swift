@@ -45,7 +45,10 @@ final class HTTP2Stream {
             headerError = .headerCountBeyondLimit(limit: limits.headerCountMax)
             return
         }
-        headers.append(String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self))
+        let name = String(decoding: name, as: UTF8.self)
+        // `:authority` has come before, and counts (RFC 9113 §8.3.1).
+        if name == "host", headers["host"] != nil { return }
+        headers.append(name, String(decoding: value, as: UTF8.self))
     }
 
     private func addPseudoHeader(

@@ -221,8 +221,7 @@ final class Connection: @unchecked Sendable {
             guard now - openedMilliseconds > limit else { return }
             return expireOpening()
         }
-        session.tick(now: now)
-        flush()
+        if session.tick(now: now) { flush() }
     }
 
     /// Too little came to tell the protocol; a started preface is answered as the HTTP/1 request that it may be.
@@ -231,7 +230,7 @@ final class Connection: @unchecked Sendable {
         let fallback = HTTP1Session(connection: self)
         session = fallback
         opening.withUnsafeBytes { fallback.receive($0) }
-        fallback.tick(now: .max)
+        _ = fallback.tick(now: .max)
         flush()
     }
 

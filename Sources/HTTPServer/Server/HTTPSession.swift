@@ -12,8 +12,8 @@ protocol HTTPSession: AnyObject {
     func produce(into outbox: inout [UInt8])
     /// The client sends no more.
     func peerDidEnd()
-    /// Looks at the deadlines.
-    func tick(now: Int)
+    /// Looks at the deadlines; true if that has given something to send or to close.
+    func tick(now: Int) -> Bool
     /// Begins to end in good order: no new requests; answers under way may finish.
     func shutDown()
     /// The connection is gone.
