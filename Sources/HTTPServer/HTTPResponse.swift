@@ -15,7 +15,8 @@ public final class HTTPResponse: Sendable {
     }
 
     private struct State {
-        weak var sink: (any HTTPResponseSink)?
+        /// Strong until `detach`, which always comes: with the end of the answer, the stream or the connection.
+        var sink: (any HTTPResponseSink)?
         var phase = Phase.waiting
         var head: HTTPResponseHead?
         var body: [UInt8] = []

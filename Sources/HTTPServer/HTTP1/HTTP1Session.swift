@@ -18,7 +18,8 @@ final class HTTP1Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
         case idle
     }
 
-    private(set) weak var connection: Connection?
+    /// Strong until the connection closes, as a weak reference makes all counting of its target slow.
+    private(set) var connection: Connection?
     private let context: ServerContext
     private var parser: HTTP1RequestParser
     private var phase = Phase.idle
@@ -169,6 +170,7 @@ final class HTTP1Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
     }
 
     func connectionDidClose() {
+        defer { connection = nil }
         if case .answering(let exchange) = phase { exchange.response.detach() }
         dropBody()
         phase = .ended

@@ -21,7 +21,8 @@ final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
     /// What a client that speaks HTTP/2 in cleartext begins with.
     static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
-    private(set) weak var connection: Connection?
+    /// Strong until the connection closes, as a weak reference makes all counting of its target slow.
+    private(set) var connection: Connection?
     private let context: ServerContext
     private let native: OpaquePointer
     private var streams: [Int32: HTTP2Stream] = [:]
@@ -106,6 +107,7 @@ final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
     }
 
     func connectionDidClose() {
+        defer { connection = nil }
         let gone = streams.values
         streams = [:]
         for stream in gone { discard(stream) }

@@ -54,8 +54,9 @@ final class Connection: @unchecked Sendable {
     /// Begins to serve.
     func open() {
         loop.add(self)
-        readSource.setEventHandler { [weak self] in self?.socketIsReadable() }
-        writeSource.setEventHandler { [weak self] in self?.flush() }
+        // The handlers hold this object until `close` cancels the sources.
+        readSource.setEventHandler { self.socketIsReadable() }
+        writeSource.setEventHandler { self.flush() }
         // The descriptor may be closed only when no source watches it any more: both keep the socket until then.
         let socket = socket
         readSource.setCancelHandler { withExtendedLifetime(socket) {} }
