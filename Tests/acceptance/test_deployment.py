@@ -63,14 +63,13 @@ def test_image_has_the_libraries_that_the_programs_need():
     libraries = {"libssl.so.3": "libssl3", "libcrypto.so.3": "libssl3", "libnghttp2.so.14": "libnghttp2-14"}
     libraries |= {"libpcre2-8.so.0": "libpcre2-8-0", "libstdc++.so.6": "libstdc++6"}
     system = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "linux-vdso.so.1", "libdl.so.2", "libpthread.so.0"}
+    # The Swift runtime, which the image's programs have inside.
+    linked_statically = ("ld-linux", "libswift", "libFoundation", "lib_Foundation", "libdispatch", "libBlocksRuntime")
     installed = set(DOCKERFILE.split("\nFROM ")[2].split())
     for program in PROGRAMS:
         for line in run(["ldd", executable(program)]).stdout.splitlines():
             name = Path(line.split()[0]).name
-            # The Swift runtime is linked into the image's programs.
-            if name in system or name.startswith(("ld-linux", "libswift", "libFoundation", "lib_Foundation", "libdispatch")):
-                continue
-            if name.startswith("libBlocksRuntime"):
+            if name in system or name.startswith(linked_statically):
                 continue
             assert libraries.get(name) in installed, f"{program} needs {name}"
 

@@ -19,7 +19,7 @@ REQUESTS = [
     {"prompt": checkpoints.prompt_ids(7), "temperature": 0.9, "top_p": 0.8, "top_k": 0, "seed": 7},
     {"prompt": checkpoints.prompt_ids(20), "temperature": 1.4, "top_k": 12, "min_p": 0.02, "seed": 11},
     {"prompt": checkpoints.prompt_ids(64), "temperature": 1.0, "top_k": 0, "seed": 13, "n": 2},
-    {"prompt": checkpoints.prompt_ids(17), "temperature": 0.7, "seed": 5, "presence_penalty": 0.5, "frequency_penalty": 0.3},
+    {"prompt": checkpoints.prompt_ids(17), "temperature": 0.7, "seed": 5, "presence_penalty": 0.5},
 ]
 
 

@@ -160,7 +160,8 @@ def test_authority_is_not_overwritten(hosts):
 def test_example_configuration_is_whole(tmp_path):
     """The example file parses, and each program takes it as far as the paths that do not exist here."""
     path = ROOT / "cluster" / "cluster.yaml"
-    assert {"model", "certificates", "coordinator", "workers", "gateway", "log"} <= set(yaml.safe_load(path.read_text()))
+    example = yaml.safe_load(path.read_text())
+    assert {"model", "certificates", "coordinator", "workers", "gateway", "log"} <= set(example)
     for program in ("coordinator", "worker", "gateway"):
         result = run([executable(program), "--config", str(path)], 20)
         assert result.returncode == 1 and "/etc/colony" in result.stderr, result.stderr

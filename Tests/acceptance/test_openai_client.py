@@ -65,7 +65,8 @@ def test_several_prompts(client):
 
 def test_stop_string_ends_the_answer_before_it(client):
     request = dict(
-        model="default", prompt=checkpoints.prompt_ids(12), max_tokens=48, temperature=0, extra_body={"ignore_eos": True}
+        model="default", prompt=checkpoints.prompt_ids(12), max_tokens=48, temperature=0,
+        extra_body={"ignore_eos": True},
     )
     text = client.completions.create(**request).choices[0].text
     middle = len(text) // 2
@@ -104,8 +105,8 @@ def test_chat(client):
     assert all(len(entry.top_logprobs) == 2 for entry in choice.logprobs.content)
     # The template of the fixture: <|im_start|>user\n…<|im_end|>\n<|im_start|>assistant\n
     rendered = client.completions.create(
-        model="default", prompt="<|im_start|>user\nSwift<|im_end|>\n<|im_start|>assistant\n", max_tokens=6, temperature=0,
-        extra_body={"ignore_eos": True},
+        model="default", prompt="<|im_start|>user\nSwift<|im_end|>\n<|im_start|>assistant\n", max_tokens=6,
+        temperature=0, extra_body={"ignore_eos": True},
     )
     assert rendered.choices[0].text == choice.message.content
     assert rendered.usage == answer.usage

@@ -22,7 +22,8 @@ LONG = {"max_tokens": 16000, "ignore_eos": True, "temperature": 0}
 
 def start_streams(cluster) -> list[Stream]:
     """Eight answers that would take minutes, all of them begun."""
-    streams = [Stream(cluster.url, {**LONG, "prompt": checkpoints.prompt_ids(3 + index)}) for index in range(STREAM_COUNT)]
+    prompts = [checkpoints.prompt_ids(3 + index) for index in range(STREAM_COUNT)]
+    streams = [Stream(cluster.url, {**LONG, "prompt": prompt}) for prompt in prompts]
     for stream in streams:
         stream.wait_for_first_event()
     assert all(stream.ended_at is None for stream in streams), "an answer ended too early for this test"
@@ -41,9 +42,9 @@ def assert_streams_end_with_errors(streams: list[Stream], lost_at: float) -> Non
 
 def assert_unhealthy(cluster, name: str, lost_at: float) -> None:
     """/health says 503 with a reason in time, status names the node, and new requests fail at once."""
-    response = wait_until(lambda: (lambda r: r if r.status_code == 503 else None)(cluster.health()), 10, "still healthy")
+    wait_until(lambda: cluster.health().status_code == 503, 10, "still healthy")
     assert time.monotonic() - lost_at <= NOTICE_SECONDS, f"noticed after {time.monotonic() - lost_at:.2f} s"
-    assert name in response.json()["reason"]
+    assert name in cluster.health().json()["reason"]
     document = cluster.status()
     assert document["isReady"] is False and name in document["reason"]
     states = {node["name"]: node for node in document["nodes"]}
@@ -70,7 +71,7 @@ def test_killed_worker_during_streams(start_cluster, long_model):
 
 def test_stopped_worker_during_streams_and_its_return(start_cluster, long_model):
     cluster = start_cluster(model=long_model, workers=3)
-    request = {"prompt": checkpoints.prompt_ids(9), "max_tokens": 8, "temperature": 0, "logprobs": 3, "ignore_eos": True}
+    request = {**LONG, "prompt": checkpoints.prompt_ids(9), "max_tokens": 8, "logprobs": 3}
     before = cluster.complete(**request)["choices"]
     streams = start_streams(cluster)
     os.kill(cluster.pids()["worker-1"], signal.SIGSTOP)

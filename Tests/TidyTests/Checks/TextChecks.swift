@@ -94,7 +94,7 @@ enum TextChecks {
 
     /// Kinds of files that belong into the repository; anything else came in by accident.
     private static let extensions: Set<String> = [
-        "c", "gguf", "h", "html", "jinja", "json", "jsonl", "md", "modulemap", "npz", "pem", "py", "safetensors",
+        "c", "gguf", "h", "html", "ini", "jinja", "json", "jsonl", "md", "modulemap", "npz", "pem", "py", "safetensors",
         "service",
         "sh", "svg", "swift", "toml", "txt", "yaml", "yml",
     ]

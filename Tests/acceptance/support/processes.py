@@ -135,9 +135,9 @@ class Process:
         wait_until(lambda: not self.living(), 10, "processes outlive SIGKILL")
 
 
-def run(arguments: list[str], seconds: float = PATIENCE_SECONDS, text: str | None = None) -> subprocess.CompletedProcess:
-    """Runs a program that should end by itself."""
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=seconds, input=text or "", check=False)
+def run(arguments: list[str], seconds: float = PATIENCE_SECONDS, text: str = "") -> subprocess.CompletedProcess:
+    """Runs a program that should end by itself, with a text as its standard input."""
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=seconds, input=text, check=False)
 
 
 def _environments() -> list[tuple[int, bytes]]:
