@@ -7,7 +7,7 @@ import time
 import pytest
 
 from support import checkpoints
-from support.processes import CRASH_WORDS, Process, executable, run
+from support.processes import CRASH_WORDS, Process, executable, run, wait_until
 
 TENSOR = "model.layers.1.mlp.experts.3.up_proj.weight"
 
@@ -18,6 +18,8 @@ def refused(model, *words: str, workers: int = 2, state=None, options: tuple[str
     command = [executable("clusterctl"), "up", "--model", str(model), "--workers", str(workers), "--state", str(state)]
     process = Process(command + ["--listen", "127.0.0.1:0", *options])
     try:
+        wait_until(lambda: process.popen.poll() is not None or process.output, 30, process.transcript())
+        assert not [line for line in process.output if line.startswith("ready")], f"started\n{process.transcript()}"
         status = process.wait(30)
         left = process.living()
     finally:
@@ -26,7 +28,6 @@ def refused(model, *words: str, workers: int = 2, state=None, options: tuple[str
     assert status in (1, 2), f"exit status {status}\n{process.transcript()}"
     assert not [word for word in CRASH_WORDS if word in text], text
     assert not left, f"processes are left: {left}"
-    assert not [line for line in process.output if line.startswith("ready")]
     lines = [line for line in process.errors if all(word in line for word in words)]
     assert lines, f"no line with {words}\n{process.transcript()}"
     assert len(lines[-1]) < 600
@@ -121,14 +122,20 @@ def test_config_contradicts_weights(model, changes, words):
     [
         {"num_hidden_layers": 0}, {"num_attention_heads": -4}, {"hidden_size": "64"}, {"hidden_size": 10**12},
         {"num_experts_per_tok": 9}, {"num_key_value_heads": 3}, {"vocab_size": ...}, {"rms_norm_eps": "small"},
-        {"rope_theta": 0}, {"hidden_act": "relu"}, {"head_dim": 15}, {"mlp_only_layers": [99]},
-        {"rope_scaling": {"rope_type": "wonder", "factor": 2.0}},
+        {"rope_theta": 0}, {"hidden_act": "relu"}, {"head_dim": 15}, {"mlp_only_layers": "all"},
+        {"rope_scaling": "wonder"},
     ],
     ids=lambda changes: "-".join(f"{key}={value}" for key, value in changes.items())[:40],
 )
 def test_impossible_config(model, changes):
     checkpoints.change_config(model, **changes)
     refused(model, next(iter(changes)))
+
+
+def test_unknown_scaling_of_positions(model):
+    checkpoints.change_config(model, rope_scaling={"rope_type": "wonder", "factor": 2.0})
+    line = refused(model, "wonder")
+    assert "yarn" in line, "names what is supported"
 
 
 def test_config_is_not_json(model):
@@ -166,11 +173,9 @@ def test_state_directory_not_writable(tmp_path):
 
 
 def test_plan_does_not_fit(tmp_path):
-    line = refused(
-        checkpoints.DEFAULT, "worker-1", "worker-2", "worker-3", workers=3, state=tmp_path / "state",
-        options=("--worker-memory", "64KiB"),
-    )
-    assert any(character.isdigit() for character in line), "says how much is lacking"
+    model = checkpoints.with_more_experts(tmp_path / "large", 128)
+    line = refused(model, "worker-1", "worker-2", "worker-3", workers=3, options=("--worker-memory", "1MiB"))
+    assert "MiB" in line or "KiB" in line or "bytes" in line, "says how much each of them lacks"
 
 
 @pytest.mark.parametrize(

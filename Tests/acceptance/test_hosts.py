@@ -152,7 +152,7 @@ def test_certificates_are_shown(hosts):
 
 def test_authority_is_not_overwritten(hosts):
     before = (hosts.authority / "ca.key").read_bytes()
-    result = run([executable("clusterctl"), "certs", "init", "--authority", str(hosts.authority)])
+    result = run([executable("clusterctl"), "certs", "init", "--directory", str(hosts.authority)])
     assert result.returncode == 1 and "ca.pem" in result.stderr
     assert (hosts.authority / "ca.key").read_bytes() == before
 

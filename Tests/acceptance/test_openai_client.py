@@ -1,5 +1,7 @@
 """What people already have: the `openai` Python package against the gateway."""
 
+import re
+
 import openai
 import pytest
 
@@ -69,9 +71,10 @@ def test_stop_string_ends_the_answer_before_it(client):
         extra_body={"ignore_eos": True},
     )
     text = client.completions.create(**request).choices[0].text
-    middle = len(text) // 2
-    stop = text[middle : middle + 3]
-    assert stop and "\ufffd" not in stop, f"choose another prompt: {text!r}"
+    # Random weights write half characters too; a stop string has whole ones.
+    found = re.compile(r"[ -~]{3}").search(text, 4)
+    assert found, f"choose another prompt: {text!r}"
+    stop = found.group()
     for stream in (False, True):
         answer = client.completions.create(**request, stop=[stop], stream=stream)
         choices = [choice for event in answer for choice in event.choices] if stream else answer.choices

@@ -50,6 +50,41 @@ def with_long_context(target: Path) -> Path:
     return change_config(copy(target), max_position_embeddings=32768)
 
 
+def with_more_experts(target: Path, count: int) -> Path:
+    """A model with `count` experts per layer, which are copies of those there are: for tests of memory."""
+    copy(target)
+    tensors: dict[str, tuple[dict, bytes]] = {}
+    for path in weight_files(target):
+        data = path.read_bytes()
+        base = 8 + struct.unpack("<Q", data[:8])[0]
+        for name, entry in read_header(path).items():
+            if name != "__metadata__":
+                begin, end = entry["data_offsets"]
+                tensors[name] = (entry, data[base + begin : base + end])
+        path.unlink()
+    (target / "model.safetensors.index.json").unlink(missing_ok=True)
+    known = json.loads((target / "config.json").read_text())["num_experts"]
+    for name, (entry, data) in list(tensors.items()):
+        if name.endswith("mlp.gate.weight"):
+            tensors[name] = ({**entry, "shape": [count, entry["shape"][1]]}, data * (count // known))
+        elif ".experts.0." in name:
+            for expert in range(known, count):
+                tensors[name.replace(".experts.0.", f".experts.{expert}.")] = (entry, data)
+    write_weights(target / "model.safetensors", tensors)
+    return change_config(target, num_experts=count)
+
+
+def write_weights(path: Path, tensors: dict[str, tuple[dict, bytes]]) -> None:
+    """Writes a safetensors file."""
+    header, offset = {}, 0
+    for name, (entry, data) in tensors.items():
+        header[name] = {**entry, "data_offsets": [offset, offset + len(data)]}
+        offset += len(data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(data for _, data in tensors.values()))
+
+
 def weight_files(checkpoint: Path) -> list[Path]:
     """The safetensors files of a checkpoint, in order."""
     return sorted(checkpoint.glob("*.safetensors"))

@@ -22,13 +22,13 @@ def certs(*arguments: str) -> str:
 
 def make_authority(directory: Path) -> Path:
     """A new authority."""
-    certs("init", "--authority", str(directory))
+    certs("init", "--directory", str(directory))
     return directory
 
 
 def issue(authority: Path, node: str, role: str, directory: Path) -> Path:
     """A certificate directory for one node."""
-    certs("issue", node, "--role", role, "--authority", str(authority), "--out", str(directory))
+    certs("issue", node, "--role", role, "--authority", str(authority), "--directory", str(directory))
     return directory
 
 
