@@ -129,14 +129,18 @@ let package = Package(
         tests(of: "Weights", ["Kernels"]),
         tests(of: "Membership", ["Wire"]),
         tests(of: "Transport", ["Wire", "COpenSSL"]),
-        tests(of: "Models", ["Kernels", "Weights"]),
-        tests(of: "HTTPServer", ["Transport"]),
+        tests(of: "Models", ["Kernels", "Weights", orderedCollections]),
+        tests(of: "HTTPServer", ["Transport", "Wire"]),
         tests(of: "Engine", ["ExpertParallel", "Kernels", "Models", "Scheduling", "Weights", "Wire"]),
         tests(of: "ExpertParallel", ["Kernels", "Models", "Wire", "Transport", "Weights", "Placement"]),
         tests(of: "ServiceSupport", [logging]),
         tests(of: "GatewayService", ["HTTPServer", "Tokenizer", "Transport", "Wire", logging]),
         .testTarget(
-            name: "ClusterTests", dependencies: ["Basics", "TestSupport", "Wire", "Transport", "HTTPServer"],
+            name: "ClusterTests",
+            dependencies: [
+                "Basics", "TestSupport", "Wire", "Transport", "Kernels", "Engine", "CoordinatorService",
+                "WorkerService", logging,
+            ],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: strict),
     ]

@@ -1,7 +1,8 @@
 import ArgumentParser
+import ServiceSupport
 
 @main
-struct ClusterBench: ParsableCommand {
+struct ClusterBench: CommandLineProgram {
     static let configuration = CommandConfiguration(
         commandName: "clusterbench",
         abstract: "Measures a Colony cluster and its parts.",

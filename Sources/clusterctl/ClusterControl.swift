@@ -1,7 +1,8 @@
 import ArgumentParser
+import ServiceSupport
 
 @main
-struct ClusterControl: ParsableCommand {
+struct ClusterControl: CommandLineProgram {
     static let configuration = CommandConfiguration(
         commandName: "clusterctl",
         abstract: "Starts, watches and asks a Colony cluster.",

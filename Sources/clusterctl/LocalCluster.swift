@@ -87,7 +87,9 @@ final class LocalCluster: Sendable {
     }
 
     private func baseConfiguration() throws -> ClusterConfiguration {
-        var overrides = plan.overrides
+        // The processes share this machine's processors: whoever spins keeps the others from computing.
+        var overrides = ["coordinator.spin_microseconds": "\(Self.spinMicroseconds)"]
+        overrides.merge(plan.overrides) { $1 }
         overrides["model"] = plan.model
         overrides["certificates"] = state.certificates(of: "coordinator")
         var configuration = try ClusterConfiguration.load(path: nil, environment: [:], overrides: overrides)
@@ -97,13 +99,13 @@ final class LocalCluster: Sendable {
         return configuration
     }
 
-    /// The processes share this machine's processors: more spinning threads than processors would only get into each
-    /// other's way.
+    private static let spinMicroseconds = 50
+
     private func worker(_ index: Int, address: String) -> ClusterConfiguration.Worker {
         var worker = ClusterConfiguration.Worker(node: NodeID(workerNames[index]), address: address)
         worker.threads = max(1, ProcessInfo.processInfo.activeProcessorCount / plan.workerCount)
         worker.memoryBytes = plan.workerMemoryBytes
-        worker.spinMicroseconds = 50
+        worker.spinMicroseconds = Self.spinMicroseconds
         if !plan.workerInstructionSets.isEmpty {
             worker.instructionSet = plan.workerInstructionSets[index % plan.workerInstructionSets.count]
         }

@@ -25,7 +25,7 @@ struct StatusCommand: ParsableCommand {
                 let status = try connection.status()
                 let text =
                     json
-                    ? String(decoding: try status.document(), as: UTF8.self) + "\n" : StatusTable(status: status).text
+                    ? try status.printed() : StatusTable(status: status).text
                 write(watch && !json ? "\u{1B}[H\u{1B}[2J" + text : text)
                 guard watch else {
                     if !status.isReady { throw ExitCode.failure }

@@ -10,7 +10,7 @@ import Transport
 
 /// `coordinator --config cluster.yaml`: runs the sequences until it is stopped.
 @main
-struct CoordinatorCommand: ParsableCommand {
+struct CoordinatorCommand: CommandLineProgram {
     static let configuration = CommandConfiguration(
         commandName: "coordinator",
         abstract: "Keeps the sequences of a cluster, runs attention and the router, and places the experts.",

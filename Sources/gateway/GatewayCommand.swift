@@ -7,7 +7,7 @@ import ServiceSupport
 
 /// `gateway --config cluster.yaml`: serves HTTP until it is stopped.
 @main
-struct GatewayCommand: ParsableCommand {
+struct GatewayCommand: CommandLineProgram {
     static let configuration = CommandConfiguration(
         commandName: "gateway",
         abstract: "Serves OpenAI's HTTP interface and hands requests to the cluster's coordinator.",

@@ -9,7 +9,7 @@ import WorkerService
 
 /// `worker --config cluster.yaml`: hosts shards until it is stopped.
 @main
-struct WorkerCommand: ParsableCommand {
+struct WorkerCommand: CommandLineProgram {
     static let configuration = CommandConfiguration(
         commandName: "worker",
         abstract: "Hosts experts of a model and computes them for a coordinator.",
