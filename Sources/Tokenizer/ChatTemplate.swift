@@ -20,28 +20,32 @@ public struct ChatTemplate: Sendable {
             guard let source = String(validating: bytes, as: UTF8.self) else {
                 throw .fileMalformed(file: "chat_template.jinja", reason: "it is not UTF-8")
             }
-            template = try JinjaParser.parse(source)
+            template = try Self.parse(source)
             toolTemplate = nil
             return
         }
         switch configuration?["chat_template"] {
         case .string(let source):
-            template = try JinjaParser.parse(source)
+            template = try Self.parse(source)
             toolTemplate = nil
         case .array(let entries):
             let named = Self.namedTemplates(entries)
             guard let source = named["default"] ?? named.values.first else { throw .chatTemplateMissing }
-            template = try JinjaParser.parse(source)
-            toolTemplate = try named["tool_use"].map { source throws(TokenizerError) in try JinjaParser.parse(source) }
+            template = try Self.parse(source)
+            toolTemplate = try named["tool_use"].map { source throws(TokenizerError) in try Self.parse(source) }
         default: throw .chatTemplateMissing
         }
     }
 
     /// Reads a template that is at hand as text; it sees no special tokens but those among the variables.
     public init(source: String) throws(TokenizerError) {
-        template = try JinjaParser.parse(source)
+        template = try Self.parse(source)
         toolTemplate = nil
         specialTokens = []
+    }
+
+    private static func parse(_ source: String) throws(TokenizerError) -> [JinjaStatement] {
+        try DeepStack.run { () throws(TokenizerError) in try JinjaParser.parse(source) }
     }
 
     private static func namedTemplates(_ entries: [JSON]) -> [String: String] {
@@ -77,12 +81,16 @@ public struct ChatTemplate: Sendable {
         messages: JSON, tools: JSON?, addGenerationPrompt: Bool, variables: [String: JSON] = [:]
     ) throws(TokenizerError) -> String {
         let hasTools = tools.map { !$0.isNull } ?? false
-        var all: [(name: String, value: JinjaValue)] = specialTokens.map { ($0.name, JinjaValue($0.value)) }
-        all.append(("documents", .none))
-        all += variables.map { ($0.key, JinjaValue($0.value)) }
-        all.append(("messages", JinjaValue(messages)))
-        all.append(("tools", tools.map { JinjaValue($0) } ?? .none))
-        all.append(("add_generation_prompt", .boolean(addGenerationPrompt)))
-        return try JinjaInterpreter.render(hasTools ? toolTemplate ?? template : template, variables: all)
+        let template = hasTools ? toolTemplate ?? template : template
+        var all: [(name: String, value: JSON)] = specialTokens
+        all.append(("documents", .null))
+        all += variables.map { ($0.key, $0.value) }
+        all.append(("messages", messages))
+        all.append(("tools", tools ?? .null))
+        all.append(("add_generation_prompt", .bool(addGenerationPrompt)))
+        let given = all
+        return try DeepStack.run { () throws(TokenizerError) in
+            try JinjaInterpreter.render(template, variables: given.map { ($0.name, JinjaValue($0.value)) })
+        }
     }
 }

@@ -29,12 +29,12 @@ extension Limits {
         /// Deepest nesting of one expression, and deepest nesting of statements.
         public static let nestingMax = 64
         /// Longest text that a template may render, or hold in one string, in bytes.
-        public static let outputBytesMax = 64 << 20
+        public static let outputBytesMax = 16 << 20
         /// Most elements of a list that a template makes.
         public static let listElementsMax = 1_000_000
         /// Largest template, in bytes; published ones are below 50,000.
         public static let sourceBytesMax = 1 << 20
         /// Most evaluation steps (expressions and statements) of one rendering.
-        public static let stepsMax = 20_000_000
+        public static let stepsMax = 4_000_000
     }
 }

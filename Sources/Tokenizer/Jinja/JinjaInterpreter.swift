@@ -14,7 +14,7 @@ final class JinjaInterpreter {
     }
 
     /// One step pays for this many bytes or list elements.
-    private static let bytesPerStep = 16
+    private static let bytesPerStep = 64
 
     /// The variables that are visible now.
     var scope = JinjaScope(parent: nil)
