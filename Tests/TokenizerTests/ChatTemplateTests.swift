@@ -58,7 +58,7 @@ struct ChatTemplateTests {
     @Test(arguments: [
         ("a\n{{ 1 + }}", 2), ("a\n\n{% if x %}", 3), ("{#\n\n#}{{ 'x }}", 3), ("\n{% endfor %}", 2),
         ("{% for a in b %}\n{% nope %}{% endfor %}", 2), ("x\r\ny\r\n{{ ) }}", 3), ("{{ 99999999999999999999 }}", 1),
-        ("{% raw %}\n\n", 2), ("{{ 'a\nb'\n( }}", 3),
+        ("\n{% raw %}\n", 2), ("{{ 'a\nb'\n( }}", 3),
     ])
     func syntaxErrorsNameTheirLine(_ source: String, _ line: Int) {
         guard case .templateSyntax(line, _) = error(source) else {
