@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,17 +51,27 @@ void colony_event_signal(colony_event *event) {
     }
 }
 
-uint32_t colony_bell_count(const colony_bell *bell) { return __atomic_load_n(&bell->count, __ATOMIC_ACQUIRE); }
-
-void colony_bell_ring(colony_bell *bell) {
-    __atomic_add_fetch(&bell->count, 1, __ATOMIC_ACQ_REL);
-    syscall(SYS_futex, &bell->count, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+int colony_bell_open(void) {
+    int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return bell >= 0 ? bell : -errno;
 }
 
-void colony_bell_wait(colony_bell *bell, uint32_t count, uint64_t timeout_nanoseconds) {
-    struct timespec rest = {
-        .tv_sec = (time_t)(timeout_nanoseconds / 1000000000u), .tv_nsec = (long)(timeout_nanoseconds % 1000000000u)};
-    syscall(SYS_futex, &bell->count, FUTEX_WAIT_PRIVATE, count, &rest, NULL, 0);
+void colony_bell_ring(int bell) {
+    uint64_t one = 1;
+    ssize_t written = write(bell, &one, sizeof one);
+    (void)written;
+}
+
+void colony_bell_clear(int bell) {
+    uint64_t count;
+    ssize_t taken = read(bell, &count, sizeof count);
+    (void)taken;
+}
+
+void colony_bell_wait(int bell, int socket, int timeout_milliseconds) {
+    // A negative descriptor is passed over by poll.
+    struct pollfd waits[2] = {{.fd = bell, .events = POLLIN}, {.fd = socket, .events = POLLIN}};
+    poll(waits, 2, timeout_milliseconds);
 }
 
 bool colony_event_wait(colony_event *event, uint64_t spin_nanoseconds, int64_t timeout_nanoseconds) {

@@ -22,13 +22,13 @@ struct LinkTests {
         #expect(pair.link.statistics.framesReceived == 1)
     }
 
-    @Test(arguments: [0, 50]) func manyThreadsShareALink(busyPollMicroseconds: Int) throws {
+    @Test(arguments: [0, 1, 5, 50]) func manyThreadsShareALink(busyPollMicroseconds: Int) throws {
         let pair = try LinkPair(options: LinkOptions(busyPollMicroseconds: busyPollMicroseconds))
         defer { pair.stop() }
         let wrongCount = Mutex(0)
         TestThreads.run(count: 4) { thread in
             for round in 0..<50 {
-                let count = 1 + thread * 1000 + round * 137
+                let count = 1 + thread * 30000 + round * 1370
                 let sent = [UInt8](repeating: UInt8(truncatingIfNeeded: thread * 50 + round), count: count)
                 let reply = try? pair.link.request(
                     kind: .echo, FrameBuffer(payload: sent), timeoutMilliseconds: LinkPair.patience)

@@ -22,19 +22,18 @@ void colony_event_signal(colony_event *event);
 /// (negative: for ever). Returns whether it happened.
 bool colony_event_wait(colony_event *event, uint64_t spin_nanoseconds, int64_t timeout_nanoseconds);
 
-/// Something that rings again and again for one thread. Zero it before use; it holds no resources.
-typedef struct {
-    uint32_t count;
-} colony_bell;
+/// A bell that one thread waits for, alone or together with a socket: a descriptor, or a negative error number.
+int colony_bell_open(void);
 
-/// How often it has rung; to be read before one looks whether there is something to do.
-uint32_t colony_bell_count(const colony_bell *bell);
+/// Rings; it goes on ringing until it is cleared.
+void colony_bell_ring(int bell);
 
-/// Rings, and wakes who waits.
-void colony_bell_ring(colony_bell *bell);
+/// Silences the bell; to be called before one looks whether there is something to do.
+void colony_bell_clear(int bell);
 
-/// Waits until it has rung more often than `count`, or the time has passed.
-void colony_bell_wait(colony_bell *bell, uint32_t count, uint64_t timeout_nanoseconds);
+/// Waits until the bell rings, or something can be read from the socket (negative: there is none), or the time has passed
+/// (negative: for ever).
+void colony_bell_wait(int bell, int socket, int timeout_milliseconds);
 
 /// Tells the processor that this is a spinning loop.
 void colony_pause(void);

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import Synchronization
 import Wire
 
@@ -23,17 +24,18 @@ final class LinkTurns: @unchecked Sendable {
     private let isOver = Atomic<Bool>(false)
     private let spinningPays = Atomic<Bool>(true)
     private let handedOver = Mutex<[FrameReader.Outcome]>([])
-    private let bell: UnsafeMutablePointer<colony_bell>
+    private let bell: Int32
 
-    static let pauseNanoseconds: UInt64 = 1_000_000
+    private static let pauseMilliseconds: Int32 = 1
 
-    init(busyPollMicroseconds: Int) {
+    /// Nil where the system has no descriptor left: then the reader thread alone receives.
+    init?(busyPollMicroseconds: Int) {
+        bell = colony_bell_open()
+        guard bell >= 0 else { return nil }
         budgetNanoseconds = UInt64(busyPollMicroseconds) * 1000
-        bell = .allocate(capacity: 1)
-        bell.initialize(to: colony_bell(count: 0))
     }
 
-    deinit { bell.deallocate() }
+    deinit { if bell >= 0 { _ = Glibc.close(bell) } }
 
     /// Whether a thread that waits should look for data first: not after a wait that was much longer than the budget.
     var isWorthwhile: Bool {
@@ -48,14 +50,19 @@ final class LinkTurns: @unchecked Sendable {
 
     /// Whether threads came and went a moment ago.
     var hasRecentCall: Bool {
-        colony_monotonic_nanoseconds() < lastCall.load(ordering: .acquiring) + Self.pauseNanoseconds
+        colony_monotonic_nanoseconds() < lastCall.load(ordering: .acquiring) + UInt64(Self.pauseMilliseconds)
+            * 1_000_000
     }
 
     func ring() { colony_bell_ring(bell) }
 
-    var ringCount: UInt32 { colony_bell_count(bell) }
+    func clearBell() { colony_bell_clear(bell) }
 
-    func pause(since count: UInt32) { colony_bell_wait(bell, count, Self.pauseNanoseconds) }
+    /// Waits for the bell, for a short time.
+    func pause() { colony_bell_wait(bell, -1, Self.pauseMilliseconds) }
+
+    /// Waits for the bell or for data.
+    func waitUntilReadable(_ socket: Socket) { colony_bell_wait(bell, socket.descriptor, -1) }
 
     func handOver(_ outcome: FrameReader.Outcome) {
         handedOver.withLock { $0.append(outcome) }
@@ -85,14 +92,14 @@ extension Link {
     /// The reader thread's share.
     func takeTurns(_ turns: LinkTurns) throws(TransportError) {
         while true {
-            let ringCount = turns.ringCount
+            turns.clearBell()
             for outcome in turns.takeHandedOver() { try handle(outcome) }
             if let reason = closeReason { throw reason }
             if turns.callerCount.load(ordering: .acquiring) > 0 || (turns.hasRecentCall && !hasPending) {
-                turns.pause(since: ringCount)
+                turns.pause()
                 continue
             }
-            if try !receiveForAWhile(turns) { channel.socket.waitUntilReadable() }
+            if try !receiveForAWhile(turns) { turns.waitUntilReadable(channel.socket) }
         }
     }
 
@@ -142,12 +149,15 @@ extension Link {
     private func receiveOnce(_ turns: LinkTurns) {
         guard !turns.isClosed else { return }
         do throws(TransportError) {
-            while let outcome = try reader.poll() {
-                if case .frame(let frame) = outcome, deliverIfAwaited(frame) { continue }
-                turns.handOver(outcome)
-                return
-            }
-            if try !channel.receiveCiphertextIfAvailable() { colony_yield() }
+            // Whoever receives ciphertext also reads what is in it: the reader thread, which waits for the socket, would not
+            // learn of it.
+            repeat {
+                while let outcome = try reader.poll() {
+                    if case .frame(let frame) = outcome, deliverIfAwaited(frame) { continue }
+                    turns.handOver(outcome)
+                }
+            } while try channel.receiveCiphertextIfAvailable()
+            colony_yield()
         } catch {
             close(error)
         }

@@ -84,12 +84,6 @@ final class Socket: Sendable {
         }
     }
 
-    /// Waits until there is something to read or the connection has ended.
-    func waitUntilReadable() {
-        var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        _ = poll(&request, 1, -1)
-    }
-
     /// Sends all of `bytes`; a peer that takes nothing for the time that was set is a stalled one.
     func send(_ bytes: UnsafeRawBufferPointer, stallMilliseconds: Int) throws(TransportError) {
         var offset = 0
