@@ -124,7 +124,7 @@ let package = Package(
         tests(of: "Wire"),
         tests(of: "Placement"),
         tests(of: "Scheduling"),
-        tests(of: "Tokenizer"),
+        tests(of: "Tokenizer", exclude: ["Fixtures"]),
         tests(of: "Configuration"),
         tests(of: "Weights", ["Kernels"]),
         tests(of: "Membership", ["Wire"]),
