@@ -101,8 +101,8 @@ public final class HTTPResponse: Sendable {
         }
     }
 
-    /// Calls `body` once if the client goes away (or the server stops) before the answer is finished: on the connection's
-    /// queue, or here at once if that has happened already.
+    /// Calls `body` once if the client goes away (or the server stops) before the answer is finished: on the
+    /// connection's queue, or here at once if that has happened already.
     public func onClose(_ body: @escaping @Sendable () -> Void) {
         let isClosed = state.withLock { state in
             if !state.isClosed, state.phase != .finished { state.closeHandlers.append(body) }

@@ -29,8 +29,8 @@ public final class Compute: @unchecked Sendable {
         pool = ComputePool(threadCount: threadCount, spinMicroseconds: spinMicroseconds)
     }
 
-    /// Runs tasks that are `work` multiply-adds in all: on the pool, or on the caller alone where waking others would take
-    /// longer.
+    /// Runs tasks that are `work` multiply-adds in all: on the pool, or on the caller alone where waking others would
+    /// take longer.
     func run(_ taskCount: Int, work: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {
         if work > serialWorkMax { return pool.runOnThreads(taskCount, body) }
         for task in 0..<taskCount { body(task, 0) }

@@ -2,6 +2,8 @@
 /// multiply-add, comparisons and bit patterns, never the system's library. Errors are a few units in the last place.
 public enum DeterministicMath {
     /// ln 2 in two parts; the first has trailing zeros, so that an exponent times it is exact.
+    /// Coefficients of the series of artanh beyond its first term, highest power first.
+    private static let logarithmTail = stride(from: 23.0, through: 3.0, by: -2.0).map { 1 / $0 }
     private static let ln2High = 0x1.62e42fefa38p-1
     private static let ln2Low = 0x1.ef35793c7673p-45
     /// Adding and taking away this rounds to an integer.
@@ -84,15 +86,7 @@ public enum DeterministicMath {
         let s = f / below
         let sLow = (f.addingProduct(-s, below) - s * belowError) / below
         let z = s * s
-        let tail =
-            z
-            * (1 / 3.0 + z
-                * (1 / 5.0 + z
-                    * (1 / 7.0 + z
-                        * (1 / 9.0 + z
-                            * (1 / 11.0 + z
-                                * (1 / 13.0
-                                    + z * (1 / 15.0 + z * (1 / 17.0 + z * (1 / 19.0 + z * (1 / 21.0 + z * (1 / 23.0)))))))))))
+        let tail = z * logarithmTail.reduce(0) { sum, coefficient in coefficient + z * sum }
         let first = exponent * ln2High
         let second = 2 * s
         let high = first + second

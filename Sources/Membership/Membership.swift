@@ -1,8 +1,8 @@
 public import Basics
 public import Wire
 
-/// Which workers a coordinator can count on: a state machine without sockets, threads or clocks. What happens goes in with the
-/// time at which it happened, what is to be done comes out; whoever owns it does the dialling and sending.
+/// Which workers a coordinator can count on: a state machine without sockets, threads or clocks. What happens goes in
+/// with the time at which it happened, what is to be done comes out; whoever owns it does the dialling and sending.
 ///
 /// ```
 ///              dialled                assignment complete
@@ -17,12 +17,13 @@ public import Wire
 /// ```
 ///
 /// Rules:
-/// - Heartbeats go out every 200 ms; any frame from a worker is a sign of life. Silence makes a worker suspect, then dead. A closed
-///   link makes it dead at once, which is how a killed process is noticed.
-/// - A time in which this side itself stood still is nobody else's silence: what is longer than a heartbeat's interval between
-///   two ticks is not counted.
+/// - Heartbeats go out every 200 ms; any frame from a worker is a sign of life. Silence makes a worker suspect, then
+///   dead. A closed link makes it dead at once, which is how a killed process is noticed.
+/// - A time in which this side itself stood still is nobody else's silence: what is longer than a heartbeat's interval
+///   between two ticks is not counted.
 /// - A worker is dialled again after 100 ms, then 200, … up to 2 s, until it has been ready once more.
-/// - Heartbeats are numbered without end, over all links of a worker, so that an answer from an earlier link means nothing.
+/// - Heartbeats are numbered without end, over all links of a worker, so that an answer from an earlier link means
+///   nothing.
 /// - One dial per worker at a time: `dial` is given out again only after its outcome was told.
 public struct Membership: Sendable {
     /// The times that rule it, all in milliseconds.

@@ -1,4 +1,5 @@
-/// Versions of the protocol. Processes whose ranges overlap work together, so that a cluster can be upgraded node by node.
+/// Versions of the protocol. Processes whose ranges overlap work together, so that a cluster can be upgraded node by
+/// node.
 public enum ProtocolVersion {
     /// Oldest version that this build speaks.
     public static let oldest: UInt16 = 1

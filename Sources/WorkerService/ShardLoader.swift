@@ -47,7 +47,10 @@ final class ShardLoader: Sendable {
         guard bytesTotal <= memoryBudgetBytes else {
             throw Refusal(
                 .loadFailed,
-                "the assignment needs \(bytesTotal) bytes, \(bytesTotal - memoryBudgetBytes) more than this worker's budget of \(memoryBudgetBytes)"
+                """
+                the assignment needs \(bytesTotal) bytes, \(bytesTotal - memoryBudgetBytes) more than this worker's \
+                budget of \(memoryBudgetBytes)
+                """
             )
         }
         var kept: [ShardID: ExpertWeights] = [:]

@@ -9,8 +9,8 @@ struct CertificateCommands: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "certs", abstract: "Makes and shows the certificates of a cluster.",
         discussion: """
-            A cluster has one authority, and every process a certificate that the authority signed: it carries the name and \
-            the role of the process. Keep ca.key where no process of the cluster runs.
+            A cluster has one authority, and every process a certificate that the authority signed: it carries the \
+            name and the role of the process. Keep ca.key where no process of the cluster runs.
             """,
         subcommands: [Init.self, Issue.self, Show.self])
 

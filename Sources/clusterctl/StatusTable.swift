@@ -10,7 +10,10 @@ struct StatusTable {
         let model = status.model
         var lines = [
             status.isReady ? "ready" : "not ready: \(status.reason ?? "for no known reason")",
-            "model \(model.name) (\(model.family), \(Self.bytes(model.weightBytes)) of weights, context \(model.contextTokensMax) tokens, digest \(model.digest.prefix(12)))",
+            """
+            model \(model.name) (\(model.family), \(Self.bytes(model.weightBytes)) of weights, context \
+            \(model.contextTokensMax) tokens, digest \(model.digest.prefix(12)))
+            """,
             "",
         ]
         lines += Self.aligned([Self.header] + status.nodes.map(Self.row))

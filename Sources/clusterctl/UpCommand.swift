@@ -33,7 +33,7 @@ struct UpCommand: ParsableCommand {
 
     @Option(
         help:
-            "Where the cluster keeps its certificates, logs and addresses; also COLONY_STATE. (default: ~/.local/state/colony)"
+            "Where certificates, logs and addresses are kept; also COLONY_STATE. (default: ~/.local/state/colony)"
     )
     var state: String?
 
@@ -105,7 +105,10 @@ struct UpCommand: ParsableCommand {
         let checkpoint = try Checkpoint.open(model)
         let description = try Registry.describe(checkpoint)
         Self.say(
-            "model \(checkpoint.name): \(description.family), \(description.layers.count) layers, \(StatusTable.bytes(checkpoint.tensorBytes))"
+            """
+            model \(checkpoint.name): \(description.family), \(description.layers.count) layers, \
+            \(StatusTable.bytes(checkpoint.tensorBytes))
+            """
         )
     }
 

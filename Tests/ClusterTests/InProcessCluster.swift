@@ -123,7 +123,7 @@ final class StreamedAnswer: Sendable {
             news.signal()
             if frame.isLast { ended.signal() }
         } catch {
-            state.withLock { $0.failure = error as? TransportError }
+            state.withLock { $0.failure = error }
             ended.signal()
         }
     }

@@ -1,9 +1,11 @@
 import Basics
 import Dispatch
+import Kernels
 import TestSupport
 import Testing
 import Transport
 import Wire
+import WorkerService
 
 @Suite(.serialized) struct WorkerLossTests {
     static let endless = Generate(prompt: [TokenID(5), TokenID(6)], tokensMax: 100_000)

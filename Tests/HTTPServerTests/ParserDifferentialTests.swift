@@ -2,8 +2,8 @@ import HTTPServer
 import Testing
 
 @Suite struct ParserDifferentialTests {
-    /// Whatever we take, the oracle takes too and understands in the same way. (The other way round we refuse more: bare
-    /// line feeds, folded lines, a missing Host and so on; those are in the corpus of malformed requests.)
+    /// Whatever we take, the oracle takes too and understands in the same way. (The other way round we refuse more:
+    /// bare line feeds, folded lines, a missing Host and so on; those are in the corpus of malformed requests.)
     @Test(.enabled(if: ParserOracle.isAvailable, "needs cc and libhttp-parser-dev"))
     func whatWeTakeTheOracleUnderstandsTheSame() async throws {
         let directory = try TemporaryDirectory()

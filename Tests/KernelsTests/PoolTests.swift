@@ -74,8 +74,8 @@ import Testing
     }
 }
 
-/// Counts per task in plain memory: what a task writes, the caller of the loop and later loops must see. The pool itself
-/// is what orders the accesses, which the thread sanitizer can therefore check.
+/// Counts per task in plain memory: what a task writes, the caller of the loop and later loops must see. The pool
+/// itself is what orders the accesses, which the thread sanitizer can therefore check.
 private final class Counters: @unchecked Sendable {
     private let counts: UnsafeMutableBufferPointer<Int>
 

@@ -50,7 +50,8 @@ import Testing
         let rotary = try RotaryDescription(ConfigurationReader(configuration), dimensions: 16)
         #expect(rotary.inverseFrequencies.count == expected.frequencies.count)
         for (ours, theirs) in zip(rotary.inverseFrequencies, expected.frequencies) {
-            #expect(abs(ours - theirs) <= 4 * theirs.ulp)
+            // The reference's ramp between kept and stretched frequencies is computed in single precision.
+            #expect(abs(ours - theirs) <= 2e-6 * theirs)
         }
         #expect(abs(rotary.attentionFactor - expected.attentionFactor) < 1e-6)
     }

@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 import Transport
 import Wire
@@ -145,7 +146,7 @@ struct HostilePeerTests {
         // A byte now and then: each is progress, all together are not.
         for byte: UInt8 in [0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3] + Array(repeating: 0, count: 200) {
             guard slow.send([byte]), ContinuousClock.now - start < .seconds(15) else { break }
-            usleep(20000)
+            Waiting.pace(milliseconds: 20)
         }
         #expect(ContinuousClock.now - start < .seconds(10))
         #expect(silent.isClosed())
@@ -172,11 +173,11 @@ struct HostilePeerTests {
         let silent = try (0..<100).map { _ in try RawPeer(port: listener.port) }
         let identity = try cluster.identity("coordinator", .coordinator)
         var link: Link?
-        for _ in 0..<100 where link == nil {
+        _ = Waiting.until {
             link = try? Link.dial(
                 listener.loopback, identity: identity, linkClass: .control, expectedRole: .worker
             ).link
-            usleep(20000)
+            return link != nil
         }
         let opened = try #require(link)
         #expect(opened.isOpen)

@@ -1,11 +1,12 @@
 import Basics
 import Foundation
+import TestSupport
 import Testing
 import Transport
 import Wire
 
-/// Nothing is left behind by links that came and went. Counts descriptors and threads of the whole process, so it waits until
-/// the other tests that run beside it leave a quiet moment.
+/// Nothing is left behind by links that came and went. Counts descriptors and threads of the whole process, so it waits
+/// until the other tests that run beside it leave a quiet moment.
 @Suite(.serialized) struct LeakTests {
     @Test(.timeLimit(.minutes(2)), arguments: [0, 200])
     func linksThatCameAndWentLeaveNothing(busyPollMicroseconds: Int) throws {
@@ -28,8 +29,8 @@ import Wire
         for link in links { #expect(link.waitUntilClosed(timeoutMilliseconds: LinkPair.patience)) }
         // The links are still held: what they held must be gone all the same.
         let port = String(listener.port)
-        #expect(waitUntil { socketCount(port: port) == 0 })
-        #expect(waitUntil { threadCount(named: "link \(port)") == 0 && threadCount(named: "accept \(port)") == 0 })
+        #expect(Waiting.until { socketCount(port: port) == 0 })
+        #expect(Waiting.until { threadCount(named: "link \(port)") == 0 && threadCount(named: "accept \(port)") == 0 })
         #expect(links.count == 100)
     }
 
@@ -64,14 +65,5 @@ import Wire
         return threads.filter {
             (try? String(contentsOfFile: "/proc/self/task/\($0)/comm", encoding: .utf8))?.hasPrefix(name) == true
         }.count
-    }
-
-    /// Threads end a moment after they have said so.
-    private func waitUntil(_ condition: () -> Bool) -> Bool {
-        for _ in 0..<500 {
-            if condition() { return true }
-            usleep(10000)
-        }
-        return condition()
     }
 }

@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 import Transport
 import Wire
@@ -192,7 +193,7 @@ struct LinkFailureTests {
         let echo = FrameBuffer(payloadByteCount: Limits.Wire.echoPayloadBytesMax)
         let reason = TransportError.linkClosed(reason: "enough")
         Thread.detachNewThread {
-            usleep(100_000)
+            Waiting.pace(milliseconds: 100)
             link.close(reason)
         }
         #expect(throws: reason) {

@@ -10,8 +10,8 @@ struct FuzzTests {
         for _ in 0..<2000 {
             let payload = mutated(sample, &random)
             guard let again = try? Samples.reencoded(payload, as: kind) else { continue }
-            // What was understood is stable: written and read again it is the same. (A refusal of an unknown code and JSON
-            // may be written differently from how they came.)
+            // What was understood is stable: written and read again it is the same. (A refusal of an unknown code and
+            // JSON may be written differently from how they came.)
             #expect(try Samples.reencoded(again, as: kind) == again)
         }
     }

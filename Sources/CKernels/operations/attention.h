@@ -2,8 +2,9 @@
 //
 // Per head: score[p] = (chain of fma(q[d], k[p][d]) over d ascending, from +0) * scale; max over the scores;
 // e[p] = exp(score[p] - max), zero below 1e-20 (no denormal may reach a multiply-add); sum of e in 16 lanes by
-// p % 16, ascending, then the tree; positions before the first weigh exactly 0; output[d] = (chain of fma(e[p], v[p][d]) over p ascending, from +0) / sum.
-// Nothing depends on how positions are cut into blocks, or on how many rows are computed together.
+// p % 16, ascending, then the tree; positions before the first weigh exactly 0; output[d] = (chain of fma(e[p],
+// v[p][d]) over p ascending, from +0) / sum. Nothing depends on how positions are cut into blocks, or on how many rows
+// are computed together.
 #pragma STDC FP_CONTRACT OFF
 
 #define ATTENTION_SMALLEST 1e-20f

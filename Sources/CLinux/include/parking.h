@@ -18,8 +18,8 @@ bool colony_event_is_set(const colony_event *event);
 /// Makes the event happen and wakes all that wait for it.
 void colony_event_signal(colony_event *event);
 
-/// Waits for the event: spins for `spin_nanoseconds`, then sleeps until `timeout_nanoseconds` have passed since the call
-/// (negative: for ever). Returns whether it happened.
+/// Waits for the event: spins for `spin_nanoseconds`, then sleeps until `timeout_nanoseconds` have passed since the
+/// call (negative: for ever). Returns whether it happened.
 bool colony_event_wait(colony_event *event, uint64_t spin_nanoseconds, int64_t timeout_nanoseconds);
 
 /// A bell that one thread waits for, alone or together with a socket: a descriptor, or a negative error number.
@@ -31,8 +31,8 @@ void colony_bell_ring(int bell);
 /// Silences the bell; to be called before one looks whether there is something to do.
 void colony_bell_clear(int bell);
 
-/// Waits until the bell rings, or something can be read from the socket (negative: there is none), or the time has passed
-/// (negative: for ever).
+/// Waits until the bell rings, or something can be read from the socket (negative: there is none), or the time has
+/// passed (negative: for ever).
 void colony_bell_wait(int bell, int socket, int timeout_milliseconds);
 
 /// Tells the processor that this is a spinning loop.

@@ -39,8 +39,8 @@ public final class CoordinatorBackend: GenerationBackend {
     /// Signalled when the thread has ended.
     private let ended = DispatchSemaphore(value: 0)
 
-    /// Starts to dial the coordinator at `endpoint`, for as long as it takes. `onNews` is called, on the backend's thread,
-    /// whenever the state of the cluster arrived or the link broke.
+    /// Starts to dial the coordinator at `endpoint`, for as long as it takes. `onNews` is called, on the backend's
+    /// thread, whenever the state of the cluster arrived or the link broke.
     public init(
         endpoint: Endpoint, identity: NodeIdentity, logger: Logger, onNews: @escaping @Sendable () -> Void = {}
     ) {

@@ -5,9 +5,9 @@ import Logging
 /// HTTP/2 on one connection. nghttp2 does the framing, header compression and flow control; this class turns its
 /// callbacks into requests, and responses into frames.
 ///
-/// A body is pulled: nghttp2 asks for bytes when the client's windows have room, and is told `later` when the handler has
-/// written none; the next change of the response resumes it. So nothing is buffered that flow control does not allow.
-/// Floods of resets, settings, pings and continuations are nghttp2's to refuse (its defaults).
+/// A body is pulled: nghttp2 asks for bytes when the client's windows have room, and is told `later` when the handler
+/// has written none; the next change of the response resumes it. So nothing is buffered that flow control does not
+/// allow. Floods of resets, settings, pings and continuations are nghttp2's to refuse (its defaults).
 ///
 /// Used on the connection's queue only, which is what makes the class safe to share.
 final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {

@@ -26,8 +26,8 @@ public final class Rows: @unchecked Sendable {
     public func view(_ range: Range<Int>) -> RowsView { view.rows(range) }
 }
 
-/// A view of rows, contiguous (stride == width): what kernels read and write. A view of `Rows` keeps them alive, so that
-/// a temporary may be handed to a kernel.
+/// A view of rows, contiguous (stride == width): what kernels read and write. A view of `Rows` keeps them alive, so
+/// that a temporary may be handed to a kernel.
 ///
 /// `@unchecked Sendable`: a pointer and two numbers; see `Rows` for who may write.
 public struct RowsView: @unchecked Sendable {

@@ -18,8 +18,8 @@ extension Compute {
     }
 
     /// Rotary embedding in place. Rows are tokens, width `headCount` x head size; `cosine` and `sine` have one row per
-    /// token, half as wide as the part of a head that is rotated. Within that part the first half pairs with the second;
-    /// what lies beyond is left alone.
+    /// token, half as wide as the part of a head that is rotated. Within that part the first half pairs with the
+    /// second; what lies beyond is left alone.
     public func rotate(_ heads: RowsView, headCount: Int, cosine: RowsView, sine: RowsView) {
         precondition(headCount > 0 && heads.width % headCount == 0)
         let headDim = heads.width / headCount

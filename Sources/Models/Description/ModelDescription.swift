@@ -76,7 +76,8 @@ public struct LinearNames: Hashable, Sendable {
     }
 }
 
-/// Grouped-query attention (Ainslie et al., arXiv 2305.13245) with rotary positions and optional norms on queries and keys.
+/// Grouped-query attention (Ainslie et al., arXiv 2305.13245) with rotary positions and optional norms on queries and
+/// keys.
 public struct GroupedQueryAttentionDescription: Sendable {
     /// Query heads.
     public let headCount: Int

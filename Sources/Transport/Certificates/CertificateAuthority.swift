@@ -34,8 +34,8 @@ public struct CertificateAuthority: Sendable {
 
     /// Makes a new authority in `directory`, which is made where it does not exist.
     ///
-    /// - Parameter overwrites: whether an authority that is there already is replaced (its certificates become worthless);
-    ///   otherwise that is `fileExists`.
+    /// - Parameter overwrites: whether an authority that is there already is replaced (its certificates become
+    ///   worthless); otherwise that is `fileExists`.
     public static func create(
         directory: String, validity: CertificateValidity = .days(3650), overwrites: Bool = false
     ) throws(TransportError) -> CertificateAuthority {
@@ -74,7 +74,8 @@ public struct CertificateAuthority: Sendable {
     /// - Parameters:
     ///   - node: its name, at most 64 characters.
     ///   - role: what it may do.
-    ///   - hosts: names and addresses at which clients reach it; `localhost` and the loopback addresses where none is given.
+    ///   - hosts: names and addresses at which clients reach it; `localhost` and the loopback addresses where none is
+    ///     given.
     ///   - validity: how long the certificate is valid.
     ///   - directory: made where it does not exist.
     ///   - overwrites: whether a certificate that is there already is replaced; otherwise that is `fileExists`.
@@ -119,7 +120,8 @@ public struct CertificateAuthority: Sendable {
         }
     }
 
-    /// The extension's value in OpenSSL's syntax. Hosts are checked letter by letter: a comma would begin another entry.
+    /// The extension's value in OpenSSL's syntax. Hosts are checked letter by letter: a comma would begin another
+    /// entry.
     private static func alternativeNames(_ hosts: [String]) throws(TransportError) -> String {
         guard hosts.count <= Limits.Transport.certificateHostsMax else {
             throw .nameUnusable(

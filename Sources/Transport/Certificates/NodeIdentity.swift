@@ -17,8 +17,8 @@ public struct NodeIdentity: Sendable {
 
     /// Reads `ca.pem`, `node.pem` and `node.key` of a directory.
     ///
-    /// A certificate that has expired is no error here: the other side will refuse it with that reason. Whoever starts a
-    /// process can look at `certificate.validUntilSeconds` first.
+    /// A certificate that has expired is no error here: the other side will refuse it with that reason. Whoever starts
+    /// a process can look at `certificate.validUntilSeconds` first.
     public static func load(directory: String) throws(TransportError) -> NodeIdentity {
         let paths = (authority: directory + "/ca.pem", node: directory + "/node.pem", key: directory + "/node.key")
         let authority = try X509Certificate.load(path: paths.authority)

@@ -1,9 +1,10 @@
 public import Wire
 
-/// An outgoing frame: room for the header and, from a multiple of 64 on, the payload. Both lie together, so that a small frame
-/// is one TLS record and one system call.
+/// An outgoing frame: room for the header and, from a multiple of 64 on, the payload. Both lie together, so that a
+/// small frame is one TLS record and one system call.
 ///
-/// It may be sent as often as one likes, on any links, but not by two threads at once: the header is written on sending.
+/// It may be sent as often as one likes, on any links, but not by two threads at once: the header is written on
+/// sending.
 public struct FrameBuffer: Sendable {
     private let storage: Storage
 

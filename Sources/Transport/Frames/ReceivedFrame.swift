@@ -1,7 +1,7 @@
 public import Wire
 
-/// A frame that arrived: header and payload were checked against all limits. The payload lies at a multiple of 64 in memory,
-/// where kernels may read it, and is not changed as long as the frame lives.
+/// A frame that arrived: header and payload were checked against all limits. The payload lies at a multiple of 64 in
+/// memory, where kernels may read it, and is not changed as long as the frame lives.
 public final class ReceivedFrame: Sendable {
     /// What it says about itself.
     public let header: FrameHeader

@@ -1,8 +1,8 @@
 import Basics
 import Wire
 
-/// Takes frames off a channel. It stops where data ends, in the middle of a frame too, and goes on from there: whoever calls next
-/// need not be the same thread.
+/// Takes frames off a channel. It stops where data ends, in the middle of a frame too, and goes on from there: whoever
+/// calls next need not be the same thread.
 ///
 /// `@unchecked Sendable`: one thread at a time, by the rules of the link.
 final class FrameReader: @unchecked Sendable {
@@ -49,8 +49,8 @@ final class FrameReader: @unchecked Sendable {
         }
     }
 
-    /// The next frame, if all of it was received; nil: more ciphertext is needed. Memory for a payload is taken only after its
-    /// header passed all checks.
+    /// The next frame, if all of it was received; nil: more ciphertext is needed. Memory for a payload is taken only
+    /// after its header passed all checks.
     func poll() throws(TransportError) -> Outcome? {
         while true {
             switch phase {

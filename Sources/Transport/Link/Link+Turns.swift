@@ -5,14 +5,15 @@ import Wire
 
 /// Who receives on a link with busy-polling: its reader thread, or a thread that waits for an answer.
 ///
-/// Handing an answer from one thread to another costs as much as a small round trip itself. So while a thread waits for an answer it
-/// receives in place of the reader thread, and looks for data as long as the budget allows; then it sleeps and the reader
-/// thread takes over. One thread receives at a time (`receiving`), so one thread spins per link. What such a thread
-/// receives and is not an answer that someone waits for it hands to the reader thread, where handlers run.
+/// Handing an answer from one thread to another costs as much as a small round trip itself. So while a thread waits for
+/// an answer it receives in place of the reader thread, and looks for data as long as the budget allows; then it sleeps
+/// and the reader thread takes over. One thread receives at a time (`receiving`), so one thread spins per link. What
+/// such a thread receives and is not an answer that someone waits for it hands to the reader thread, where handlers
+/// run.
 ///
-/// While threads come and go with requests the reader thread stays away for a millisecond at a time: otherwise data would wake
-/// it each time together with the thread that is receiving. It does so only while no answer is awaited by anyone else, so all
-/// that can be late, by that millisecond, is what the other side sends of its own accord.
+/// While threads come and go with requests the reader thread stays away for a millisecond at a time: otherwise data
+/// would wake it each time together with the thread that is receiving. It does so only while no answer is awaited by
+/// anyone else, so all that can be late, by that millisecond, is what the other side sends of its own accord.
 final class LinkTurns: @unchecked Sendable {
     /// Held by the thread that receives.
     let receiving = Mutex(())
@@ -149,8 +150,8 @@ extension Link {
     private func receiveOnce(_ turns: LinkTurns) {
         guard !turns.isClosed else { return }
         do throws(TransportError) {
-            // Whoever receives ciphertext also reads what is in it: the reader thread, which waits for the socket, would not
-            // learn of it.
+            // Whoever receives ciphertext also reads what is in it: the reader thread, which waits for the socket,
+            // would not learn of it.
             repeat {
                 while let outcome = try reader.poll() {
                     if case .frame(let frame) = outcome, deliverIfAwaited(frame) { continue }

@@ -2,8 +2,8 @@ public import Basics
 import Synchronization
 public import Wire
 
-/// Who receives what a link brings. All calls come on the link's reader thread, one at a time: while one runs nothing else is
-/// received on that link, and an answer sent from within it leaves without changing threads.
+/// Who receives what a link brings. All calls come on the link's reader thread, one at a time: while one runs nothing
+/// else is received on that link, and an answer sent from within it leaves without changing threads.
 public protocol LinkHandler: Sendable {
     /// The link is there; comes before anything else.
     func linkDidOpen(_ link: Link)
@@ -20,15 +20,15 @@ extension LinkHandler {
 
 /// A connection between two processes of the cluster: TLS 1.3 with certificates on both sides, and frames.
 ///
-/// - **Threads.** One thread per link receives; it runs handlers and the closures of `start`. Every other thread may send, and
-///   does so itself: there is no queue between a caller and the socket.
-/// - **Requests.** Any number may be open, answers come in any order, matched by number. A `Refusal` ends a request. When the
-///   link closes all of them fail with its reason.
+/// - **Threads.** One thread per link receives; it runs handlers and the closures of `start`. Every other thread may
+///   send, and does so itself: there is no queue between a caller and the socket.
+/// - **Requests.** Any number may be open, answers come in any order, matched by number. A `Refusal` ends a request.
+///   When the link closes all of them fail with its reason.
 /// - **Checks.** Every frame that arrives is checked (header, sender's role, class of link, length) before memory is
 ///   taken for it. What is refused is answered with a `Refusal`, counted, and skipped; where the next frame cannot be
 ///   found any more the link closes after the refusal. Answers nobody waits for are dropped and counted.
-/// - **Closing.** `close` may be called by any thread, at any time, more than once; only the first reason counts. The reader
-///   thread notices at once, fails what is open and tells the handler.
+/// - **Closing.** `close` may be called by any thread, at any time, more than once; only the first reason counts. The
+///   reader thread notices at once, fails what is open and tells the handler.
 public final class Link: Sendable {
     /// The other side's name, from its certificate.
     public let peerNode: NodeID
@@ -168,8 +168,8 @@ public final class Link: Sendable {
         return reply
     }
 
-    /// Sends a request; `onReply` is called for each of its answers, on the reader thread, until the answer that is the last,
-    /// a failure, or `forget`.
+    /// Sends a request; `onReply` is called for each of its answers, on the reader thread, until the answer that is the
+    /// last, a failure, or `forget`.
     ///
     /// - Returns: the number of the request. The first answers may come before this returns.
     @discardableResult

@@ -12,8 +12,8 @@ struct OpenedChannel {
 }
 
 extension Link {
-    /// Connects to another process and opens a link: TLS with certificates of the same authority on both sides, then `Hello`
-    /// and `Welcome`.
+    /// Connects to another process and opens a link: TLS with certificates of the same authority on both sides, then
+    /// `Hello` and `Welcome`.
     ///
     /// - Parameters:
     ///   - endpoint: where the other process listens.

@@ -4,11 +4,11 @@ public import Logging
 import Synchronization
 public import Wire
 
-/// Listens for links. Each connection has a thread of its own from the moment it is accepted: it does the handshake, within a
-/// time, and then becomes the link's reader thread. One slow or malicious client costs nobody else anything.
+/// Listens for links. Each connection has a thread of its own from the moment it is accepted: it does the handshake,
+/// within a time, and then becomes the link's reader thread. One slow or malicious client costs nobody else anything.
 public final class LinkListener: Sendable {
-    /// Who decides about a link. Gets the other side's introduction and what its certificate says (they agree); answers with the
-    /// introduction of this side (its `version` is filled in) and the link's handler, or refuses.
+    /// Who decides about a link. Gets the other side's introduction and what its certificate says (they agree); answers
+    /// with the introduction of this side (its `version` is filled in) and the link's handler, or refuses.
     public typealias Accept = @Sendable (Hello, NodeID, Role) throws(Refusal) -> (Welcome, any LinkHandler)
 
     /// The port that it listens on, also where the system chose it.

@@ -1,8 +1,8 @@
 /// How a link behaves.
 public struct LinkOptions: Sendable, Hashable {
-    /// Before a thread that receives goes to sleep it looks for data for so many microseconds; 0: never. What is gained is the
-    /// time that a processor needs to wake up (20 to 40 µs), what is lost is a processor that does nothing else meanwhile:
-    /// never let more threads spin than there are processors.
+    /// Before a thread that receives goes to sleep it looks for data for so many microseconds; 0: never. What is gained
+    /// is the time that a processor needs to wake up (20 to 40 µs), what is lost is a processor that does nothing else
+    /// meanwhile: never let more threads spin than there are processors.
     public var busyPollMicroseconds: Int
     /// A connection is made or given up after so long, for each address, in milliseconds.
     public var connectTimeoutMilliseconds: Int

@@ -6,11 +6,11 @@ import Synchronization
 /// - `sending` is held for a whole frame: records of two frames never mix, and they leave in the order of encryption;
 /// - `cipher` is held only while OpenSSL works, which must happen on one thread at a time.
 ///
-/// Ciphertext goes out and comes in by chunks of 64 KiB: encryption of the next chunk overlaps with what the kernel and the
-/// other side do with the last, and one receive feeds many records.
+/// Ciphertext goes out and comes in by chunks of 64 KiB: encryption of the next chunk overlaps with what the kernel and
+/// the other side do with the last, and one receive feeds many records.
 ///
-/// `@unchecked Sendable`: `session` is guarded by `cipher`, the outgoing buffer by `sending`, and the incoming one belongs to
-/// the thread that receives.
+/// `@unchecked Sendable`: `session` is guarded by `cipher`, the outgoing buffer by `sending`, and the incoming one
+/// belongs to the thread that receives.
 final class SecureChannel: @unchecked Sendable {
     let socket: Socket
     private let session: TLSSession
@@ -160,8 +160,9 @@ final class SecureChannel: @unchecked Sendable {
         socket.close()
     }
 
-    /// Says goodbye, waits a moment until the other side has read it, and ends. Without the wait the system would throw away
-    /// what was sent last, such as the reason for closing, if the other side is still sending. Only the receiving thread.
+    /// Says goodbye, waits a moment until the other side has read it, and ends. Without the wait the system would throw
+    /// away what was sent last, such as the reason for closing, if the other side is still sending. Only the receiving
+    /// thread.
     func closeGracefully(_ deadline: Deadline) {
         try? withSession { (session) throws(TransportError) in session.shutdown() }
         try? flush()

@@ -3,8 +3,8 @@ import Synchronization
 
 /// Owns a connected TCP socket.
 ///
-/// Ending is in two steps, so that a descriptor is never closed while another thread is inside a call on it: `shutdown` may
-/// be called by anyone and wakes all that are blocked; `close` is for the owner, when nobody is left inside.
+/// Ending is in two steps, so that a descriptor is never closed while another thread is inside a call on it: `shutdown`
+/// may be called by anyone and wakes all that are blocked; `close` is for the owner, when nobody is left inside.
 final class Socket: Sendable {
     let descriptor: Int32
     /// Guards against ending a descriptor of the same number that is already someone else's.

@@ -31,11 +31,11 @@ public final class TLSContext: @unchecked Sendable {
     /// - Parameters:
     ///   - certificatePath: PEM file with the certificate and what leads from it to its authority.
     ///   - keyPath: PEM file with the certificate's private key, without a password.
-    ///   - clientAuthorityPath: PEM file with the authority that must have signed the client's certificate; nil: clients
-    ///     show none.
+    ///   - clientAuthorityPath: PEM file with the authority that must have signed the client's certificate; nil:
+    ///     clients show none.
     ///   - versionMin: oldest protocol version.
-    ///   - alpn: application protocols, favourite first, e.g. `["h2", "http/1.1"]`; empty: not negotiated. A client that
-    ///     offers none of them is served without one.
+    ///   - alpn: application protocols, favourite first, e.g. `["h2", "http/1.1"]`; empty: not negotiated. A client
+    ///     that offers none of them is served without one.
     public convenience init(
         serverCertificatePath certificatePath: String, keyPath: String, clientAuthorityPath: String? = nil,
         versionMin: VersionMin = .tls12, alpn: [String] = []

@@ -11,8 +11,8 @@ import COpenSSL
 /// **Not thread-safe**: the owner lets one call happen at a time (a lock, a queue). It is `@unchecked Sendable` so that
 /// owners that do may be Sendable.
 ///
-/// After *any* call, also one that throws, ciphertext may wait to be sent (`pendingCiphertextByteCount`): answers of the
-/// handshake, or the alert that tells the other side what was wrong with it.
+/// After *any* call, also one that throws, ciphertext may wait to be sent (`pendingCiphertextByteCount`): answers of
+/// the handshake, or the alert that tells the other side what was wrong with it.
 public final class TLSSession: @unchecked Sendable {
     /// What `read` found.
     public enum ReadResult: Equatable, Sendable {
@@ -34,8 +34,8 @@ public final class TLSSession: @unchecked Sendable {
 
     /// A new connection; a client's first flight waits to be sent after the first `advanceHandshake`.
     ///
-    /// - Parameter serverName: client only: the host name to ask for and to find in the certificate; nil: any name will do
-    ///   as long as the authority has signed it.
+    /// - Parameter serverName: client only: the host name to ask for and to find in the certificate; nil: any name will
+    ///   do as long as the authority has signed it.
     public init(_ context: TLSContext, serverName: String? = nil) throws(TransportError) {
         OpenSSLErrors.clear()
         guard let ssl = SSL_new(context.pointer) else {
@@ -87,7 +87,8 @@ public final class TLSSession: @unchecked Sendable {
         }
     }
 
-    /// Takes plaintext, at most `destination.count` bytes of it. Completes the handshake first where it is not complete.
+    /// Takes plaintext, at most `destination.count` bytes of it. Completes the handshake first where it is not
+    /// complete.
     public func read(into destination: UnsafeMutableRawBufferPointer) throws(TransportError) -> ReadResult {
         guard let base = destination.baseAddress, !destination.isEmpty else { return .needsCiphertext }
         guard try advanceHandshake() else { return .needsCiphertext }

@@ -2,7 +2,8 @@ import CLinux
 
 /// A thread of its own for a loop that blocks. Nothing that a thread waits for ever runs on a shared queue.
 enum BlockingThread {
-    /// Starts a thread that ends when `body` does; nobody joins it, whoever must know when it ends waits for an `Event`.
+    /// Starts a thread that ends when `body` does; nobody joins it, whoever must know when it ends waits for an
+    /// `Event`.
     ///
     /// - Parameter name: what tools show, at most 15 characters.
     static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(TransportError) {

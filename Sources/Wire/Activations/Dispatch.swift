@@ -1,7 +1,7 @@
 public import Basics
 
-/// A token row that goes through an expert, with the weight that the result is multiplied with. Lies in memory as it does on
-/// the wire: three times 32 bits, little-endian.
+/// A token row that goes through an expert, with the weight that the result is multiplied with. Lies in memory as it
+/// does on the wire: three times 32 bits, little-endian.
 public struct DispatchPair: Hashable, Sendable {
     /// Which of the frame's activation rows.
     public var tokenRow: UInt32
@@ -60,7 +60,8 @@ public struct DispatchLayout: Hashable, Sendable {
     /// Bytes of the payload.
     public var payloadByteCount: Int { rowsOffset + tokenCount * width * 4 }
 
-    /// Writes the head and all padding into `payload` and gives out the places for pairs and rows, which the caller fills.
+    /// Writes the head and all padding into `payload` and gives out the places for pairs and rows, which the caller
+    /// fills.
     ///
     /// - Parameter payload: `payloadByteCount` bytes, aligned to 4.
     public func prepare(

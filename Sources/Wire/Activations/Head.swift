@@ -1,5 +1,5 @@
-// The head of `dispatch` and `combine`: numbers of 32 bits, then zeros up to 64 bytes. What follows is read in place, which
-// takes a little-endian processor: all that Colony runs on are.
+// The head of `dispatch` and `combine`: numbers of 32 bits, then zeros up to 64 bytes. What follows is read in place,
+// which takes a little-endian processor: all that Colony runs on are.
 #if _endian(big)
     #error("activations are read in place: this needs a little-endian processor")
 #endif

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The state of the cluster travels as the JSON document that people see: it grows with every version, is asked for rarely
-/// and must be readable by tools of another version. (Nothing else on the wire is JSON.)
+/// The state of the cluster travels as the JSON document that people see: it grows with every version, is asked for
+/// rarely and must be readable by tools of another version. (Nothing else on the wire is JSON.)
 extension ClusterStatus: WireMessage {
     /// `status`
     public static var kind: MessageKind { .status }

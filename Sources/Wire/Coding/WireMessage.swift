@@ -1,4 +1,5 @@
-/// A message with a payload that is decoded as a whole (all but `dispatch`, `combine` and `echo`, which are read in place).
+/// A message with a payload that is decoded as a whole (all but `dispatch`, `combine` and `echo`, which are read in
+/// place).
 public protocol WireMessage: Sendable {
     /// The kind of its frames.
     static var kind: MessageKind { get }

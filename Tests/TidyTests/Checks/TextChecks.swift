@@ -105,7 +105,9 @@ enum TextChecks {
     ]
 
     /// Folders of scripts and of fixtures, where names need no extension.
-    private static let scriptFolders: Set<String> = [".ci", "cluster", "cluster/lib", "benchmarks"]
+    private static let scriptFolders: Set<String> = [
+        ".ci", "Tests/Fuzz/HTTP", "benchmarks", "benchmarks/gateway", "benchmarks/rpc", "cluster", "cluster/lib",
+    ]
 
     /// Only files of a known kind are tracked.
     static func fileExtension(_ file: SourceFile) -> [Finding] {

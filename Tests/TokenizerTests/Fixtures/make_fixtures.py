@@ -47,6 +47,8 @@ def train(name, pre_tokenizer, specials, vocab_size, ignore_merges=False, normal
         tokenizer.post_processor = post(tokenizer)
     path = os.path.join(HERE, f"tokenizer-{name}.json")
     tokenizer.save(path, pretty=False)
+    with open(path, "a") as f:
+        f.write("\n")
     return tokenizer
 
 
