@@ -18,7 +18,7 @@ def refused(model, *words: str, workers: int = 2, state=None, options: tuple[str
     command = [executable("clusterctl"), "up", "--model", str(model), "--workers", str(workers), "--state", str(state)]
     process = Process(command + ["--listen", "127.0.0.1:0", *options])
     try:
-        wait_until(lambda: process.popen.poll() is not None or process.output, 30, process.transcript())
+        wait_until(lambda: process.popen.poll() is not None or process.output, 30, process.transcript)
         assert not [line for line in process.output if line.startswith("ready")], f"started\n{process.transcript()}"
         status = process.wait(30)
         left = process.living()

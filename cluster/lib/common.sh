@@ -8,7 +8,7 @@ run_directory=$(mktemp -d "${TMPDIR:-/tmp}/colony.XXXXXXXX")
 
 # Every process that a script starts carries this mark in its environment, and so do its children, wherever they put
 # themselves: that is how survivors are found, without ever touching a process of somebody else.
-run_mark="COLONY_RUN=${run_directory##*/}"
+run_mark="CLUSTER_RUN_MARK=${run_directory##*/}"
 
 say() { printf '\n== %s\n' "$*"; }
 

@@ -91,9 +91,17 @@ class Hosts:
         except httpx.TransportError:
             return 0
 
+    def reason(self, name: str) -> str | None:
+        """Why a node is not ready, as `GET /cluster` says; nothing while nobody answers."""
+        try:
+            document = httpx.get(f"{self.url}/cluster", timeout=5, trust_env=False).json()
+        except httpx.TransportError:
+            return None
+        return next((node.get("reason") for node in document["nodes"] if node["name"] == name), None)
+
     def wait_until_ready(self, seconds: float = 60) -> None:
         """Waits until the cluster can generate."""
-        wait_until(lambda: self.health_status() == 200, seconds, self.transcript())
+        wait_until(lambda: self.health_status() == 200, seconds, self.transcript)
 
     def transcript(self) -> str:
         """What all programs wrote."""

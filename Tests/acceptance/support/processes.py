@@ -24,21 +24,24 @@ CRASH_WORDS = ("Fatal error", "Crash", "Backtrace", "Illegal instruction", "Segm
 
 
 def executable(name: str) -> str:
-    """The path of one of the five executables, from COLONY_EXECUTABLES or from the release build."""
-    directory = Path(os.environ.get("COLONY_EXECUTABLES") or ROOT / ".build" / "release")
+    """The path of one of the five executables, from ACCEPTANCE_EXECUTABLES or from the release build."""
+    directory = Path(os.environ.get("ACCEPTANCE_EXECUTABLES") or ROOT / ".build" / "release")
     path = directory / name
-    assert path.is_file(), f"{path} is missing: build first (cluster/test does), or set COLONY_EXECUTABLES"
+    assert path.is_file(), f"{path} is missing: build first (cluster/test does), or set ACCEPTANCE_EXECUTABLES"
     return str(path)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS, what: str = "") -> object:
-    """Polls until the condition holds and gives back its value; fails after `seconds`."""
+def wait_until(
+    condition: Callable[[], object], seconds: float = PATIENCE_SECONDS, what: str | Callable[[], str] = ""
+) -> object:
+    """Polls until the condition holds and gives back its value; fails after `seconds`, and says what was awaited."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"still not so after {seconds} s: {what or condition}"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not so after {seconds} s: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 
@@ -47,7 +50,7 @@ class Process:
 
     def __init__(self, arguments: list[str], environment: dict[str, str] | None = None):
         self.arguments = arguments
-        self.mark = f"COLONY_ACCEPTANCE={uuid.uuid4()}"
+        self.mark = f"ACCEPTANCE_MARK={uuid.uuid4()}"
         self.output: list[str] = []
         self.errors: list[str] = []
         key, value = self.mark.split("=")
