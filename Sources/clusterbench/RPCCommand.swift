@@ -10,8 +10,8 @@ struct RPCCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rpc", abstract: "Measures round trips between two processes over the real transport.",
         discussion: """
-            Frames go to a child process and back: over plain TCP, over TLS on a blocking socket, and over Colony's links, \
-            each in turn, several rounds of all. Ratios are made round by round.
+            Frames go to a child process and back: over plain TCP, over TLS on a blocking socket, and over Colony's \
+            links, each in turn, several rounds of all. Ratios are made round by round.
             """)
 
     @Option(name: .long, help: "Payload sizes in bytes, separated by commas.")

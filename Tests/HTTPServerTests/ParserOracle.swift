@@ -82,7 +82,8 @@ enum ParserOracle {
         }
         int main(void) {
             http_parser_settings s; http_parser_settings_init(&s);
-            s.on_message_begin = on_begin; s.on_url = on_url; s.on_header_field = on_field; s.on_header_value = on_value;
+            s.on_message_begin = on_begin; s.on_url = on_url; s.on_header_field = on_field;
+            s.on_header_value = on_value;
             s.on_headers_complete = on_headers; s.on_body = on_body; s.on_message_complete = on_complete;
             uint32_t length;
             while (fread(&length, 4, 1, stdin) == 1) {

@@ -103,8 +103,10 @@ def random_text(rng):
     pools = [lambda: chr(rng.randrange(32, 127)), lambda: rng.choice(" \n\t\r  "), lambda: chr(rng.randrange(0xa0, 0x250)),
              lambda: chr(rng.randrange(0x300, 0x370)), lambda: chr(rng.randrange(0x370, 0x600)),
              lambda: chr(rng.randrange(0x4e00, 0x9fa6)), lambda: chr(rng.randrange(0x3040, 0x3100)),
-             lambda: chr(rng.randrange(0x1f300, 0x1f650)), lambda: rng.choice(["'s", "'LL", "<|im_end|>", "<left>", "word"]),
-             lambda: chr(rng.randrange(0x900, 0x980)), lambda: chr(rng.randrange(0xac00, 0xd7a4)), lambda: str(rng.randrange(99999)),
+             lambda: chr(rng.randrange(0x1f300, 0x1f650)),
+             lambda: rng.choice(["'s", "'LL", "<|im_end|>", "<left>", "word"]),
+             lambda: chr(rng.randrange(0x900, 0x980)), lambda: chr(rng.randrange(0xac00, 0xd7a4)),
+             lambda: str(rng.randrange(99999)),
              lambda: chr(rng.randrange(1, 32)), lambda: chr(rng.randrange(0x2000, 0x2070)), lambda: "the colony "]
     some = rng.sample(pools, rng.randrange(1, 5))
     return "".join(rng.choice(some)() for _ in range(rng.randrange(1, 40)))
