@@ -12,6 +12,8 @@ struct SupervisedWorker: Sendable {
     var links: WorkerLinkPair?
     /// How it introduced itself last.
     var welcome: Welcome?
+    /// Why it could not be reached last; nil once it was.
+    var lastFailure: String?
     /// What membership said outside the supervisor's thread.
     var pending: [Membership.Directive] = []
     private var residentBytes: UInt64 = 0

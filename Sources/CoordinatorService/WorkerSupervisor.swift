@@ -130,7 +130,9 @@ final class WorkerSupervisor: Sendable {
     var unavailability: String? {
         state.withLock { state in
             let missing = state.membership.members.filter { $0.state != .ready && $0.state != .suspect }
-            guard let first = missing.first(where: { $0.state == .dead }) ?? missing.first else { return nil }
+            // Those that cannot be reached first: the others wait for them.
+            let unreached = missing.first { $0.state == .dead } ?? missing.first { $0.state == .connecting }
+            guard let first = unreached ?? missing.first else { return nil }
             let progress =
                 first.shardBytes > 0 && first.state == .loading
                 ? " (\(percent(first.loadedBytes, of: first.shardBytes)))" : ""
@@ -191,6 +193,7 @@ final class WorkerSupervisor: Sendable {
         case .dialSucceeded(let pair):
             state.workers[pair.node]?.links = pair
             state.workers[pair.node]?.welcome = pair.welcome
+            state.workers[pair.node]?.lastFailure = nil
             return state.membership.onDialSucceeded(pair.node, now: now)
         case .heartbeatAnswered(let pair, let reply):
             guard isPresent(pair) else { return [] }
@@ -232,8 +235,21 @@ final class WorkerSupervisor: Sendable {
         do {
             tell(.dialSucceeded(try WorkerLinkPair(address, options) { [weak self] in self?.tell($0) }))
         } catch {
+            logOnce(address, error.description)
             tell(.dialFailed(address.node, reason: error.description))
         }
+    }
+
+    /// A worker that stays away is dialled for ever; the log says why once per reason.
+    private func logOnce(_ address: CoordinatorOptions.WorkerAddress, _ reason: String) {
+        let isNews = state.withLock { state in
+            defer { state.workers[address.node]?.lastFailure = reason }
+            return state.workers[address.node]?.lastFailure != reason
+        }
+        guard isNews else { return }
+        options.logger.warning(
+            "worker unreachable",
+            metadata: ["worker": "\(address.node)", "address": "\(address.endpoint)", "reason": "\(reason)"])
     }
 
     private func sendAssignment(_ node: NodeID) {

@@ -35,6 +35,24 @@ public enum ServiceProgram {
     /// Standard output's line `listening HOST:PORT` begins with this.
     public static let listeningPrefix = "listening "
 
+    /// Refuses a certificate of another role: a process that starts with it would be refused by everyone else.
+    public static func check(role: String, isRoleOf program: ConfigurationRole, node: NodeID) throws {
+        guard role != program.rawValue else { return }
+        throw WrongCertificate(node: node, role: role, program: program)
+    }
+
+    /// A process was given another process's certificate.
+    public struct WrongCertificate: Error, CustomStringConvertible {
+        let node: NodeID
+        let role: String
+        let program: ConfigurationRole
+
+        /// One line for people.
+        public var description: String {
+            "the certificate of \(node) is a \(role)'s, and cannot be used by a \(program.rawValue)"
+        }
+    }
+
     /// Reads the configuration, starts the service, tells where it listens on standard output, and waits for SIGINT or
     /// SIGTERM.
     /// - Parameter start: gets the configuration, and a logger that it gives the service.

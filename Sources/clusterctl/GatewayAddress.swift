@@ -13,15 +13,6 @@ struct GatewayAddress {
         let description: String
     }
 
-    /// Name of the file in the state directory that holds the URL.
-    static let fileName = "gateway.url"
-
-    /// `up`'s state directory unless it is told otherwise: `$XDG_STATE_HOME/colony` or `~/.local/state/colony`.
-    static func defaultStateDirectory(_ environment: [String: String]) -> String {
-        if let base = environment["XDG_STATE_HOME"], !base.isEmpty { return base + "/colony" }
-        return (environment["HOME"] ?? ".") + "/.local/state/colony"
-    }
-
     /// Finds the gateway: the option goes before the variable, that before the state directory; without any of them it
     /// is on this machine, where `up` puts it.
     static func find(
@@ -31,12 +22,12 @@ struct GatewayAddress {
         if stateDirectory == nil, let url = environment["COLONY_URL"], !url.isEmpty {
             return try GatewayAddress(parsing: url)
         }
-        let path = (stateDirectory ?? defaultStateDirectory(environment)) + "/" + fileName
+        let path = StateDirectory(stateDirectory, environment: environment).gatewayURLPath
         if let text = try? String(contentsOfFile: path, encoding: .utf8) {
             return try GatewayAddress(parsing: text.trimmingCharacters(in: .whitespacesAndNewlines))
         }
         guard stateDirectory == nil else {
-            throw Unusable(description: "\(path) cannot be read: is the cluster of this state directory up?")
+            throw UnreachableCluster("\(path) cannot be read: is the cluster of this state directory up?")
         }
         return try GatewayAddress(parsing: "http://127.0.0.1:8080")
     }

@@ -54,6 +54,8 @@ struct GenerateCommand: ParsableCommand {
         do {
             address = try GatewayAddress.find(
                 url: url, stateDirectory: state, environment: ProcessInfo.processInfo.environment)
+        } catch let error as UnreachableCluster {
+            throw fail(error.description, ExitCode(3))
         } catch {
             throw fail("\(error)", ExitCode(2))
         }

@@ -21,7 +21,12 @@ struct TokenizeCommand: ParsableCommand {
             let tokenizer = try BPETokenizer(files: try ModelText.files(of: model))
             let input = ModelText.readStandardInput()
             if decode {
-                ModelText.write(tokenizer.decode(try tokens(input)))
+                let tokens = try tokens(input)
+                if let unknown = tokens.first(where: { tokenizer.bytes(of: $0) == nil }) {
+                    throw ModelTextError.inputMalformed(
+                        "the tokenizer has no token \(unknown); its ids are below \(tokenizer.vocabularySize)")
+                }
+                ModelText.write(tokenizer.decode(tokens))
             } else {
                 guard let text = String(validating: input, as: UTF8.self) else {
                     throw ModelTextError.inputMalformed("standard input is not UTF-8")

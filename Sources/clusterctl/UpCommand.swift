@@ -2,9 +2,11 @@ import ArgumentParser
 import Basics
 import Configuration
 import Foundation
+import HTTPServer
 import Models
 import ServiceSupport
 import Synchronization
+import Tokenizer
 import Transport
 import Weights
 import Wire
@@ -61,7 +63,7 @@ struct UpCommand: ParsableCommand {
             Self.say("certificates in \(directory.certificatesPath)")
             try cluster.issueCertificates()
             let address = try cluster.start()
-            if try waitUntilReady(cluster, directory, signals) {
+            if try waitUntilReady(cluster, at: address, directory, signals) {
                 let url = "http://" + address
                 try directory.write(url + "\n", to: directory.gatewayURLPath)
                 FileHandle.standardOutput.write(Data("ready \(url)\n".utf8))
@@ -75,6 +77,11 @@ struct UpCommand: ParsableCommand {
     private func makePlan() throws -> LocalCluster.Plan {
         guard (0...Limits.LocalCluster.workersMax).contains(workers) else {
             throw ValidationError("--workers is \(workers); it must be 0 to \(Limits.LocalCluster.workersMax)")
+        }
+        do {
+            _ = try Endpoint(parsing: listen)
+        } catch {
+            throw ValidationError("--listen: \(error)")
         }
         let (overrides, rest) = try ConfigurationOption.overrides(from: settings)
         if let unknown = rest.first { throw ConfigurationOption.unknownOption(unknown) }
@@ -104,6 +111,14 @@ struct UpCommand: ParsableCommand {
     private func checkModel() throws {
         let checkpoint = try Checkpoint.open(model)
         let description = try Registry.describe(checkpoint)
+        let files = try ModelText.files(of: model)
+        _ = try BPETokenizer(files: files)
+        _ = try GenerationDefaults(files: files)
+        do {
+            _ = try ChatTemplate(files: files)
+        } catch TokenizerError.chatTemplateMissing {
+            Self.say("the model has no chat template: only /v1/completions will work")
+        }
         Self.say(
             """
             model \(checkpoint.name): \(description.family), \(description.layers.count) layers, \
@@ -115,7 +130,7 @@ struct UpCommand: ParsableCommand {
     /// Shows what the cluster waits for until it can generate.
     /// - Returns: false if a signal came first.
     private func waitUntilReady(
-        _ cluster: LocalCluster, _ directory: StateDirectory, _ signals: SignalWaiter
+        _ cluster: LocalCluster, at address: String, _ directory: StateDirectory, _ signals: SignalWaiter
     ) throws -> Bool {
         let connection = try CoordinatorConnection(stateDirectory: directory.path)
         defer { connection.close() }
@@ -125,12 +140,29 @@ struct UpCommand: ParsableCommand {
                 throw CommandFailure(ended.message ?? "\(ended.name) ended (\(ended.how)) while the cluster started")
             }
             let status = try connection.status()
-            if status.isReady { return true }
-            let reason = status.reason ?? "starting"
-            if status.nodes.first?.state == .dead { throw CommandFailure(reason) }
+            if status.nodes.first?.state == .dead { throw CommandFailure(status.reason ?? "the coordinator gave up") }
+            guard let reason = status.isReady ? gatewayUnavailability(address) : status.reason ?? "starting" else {
+                return true
+            }
             if reason != shown { Self.say(reason) }
             shown = reason
             if signals.wait(timeoutMilliseconds: 100) != nil { return false }
+        }
+    }
+
+    /// Why the gateway cannot serve clients yet; nil if it can. (It learns of the cluster's state a moment later than
+    /// we do.)
+    private func gatewayUnavailability(_ address: String) -> String? {
+        guard let endpoint = try? Endpoint(parsing: address) else { return "the gateway's address is \(address)" }
+        let host = endpoint.host == "0.0.0.0" ? "127.0.0.1" : endpoint.host
+        let client = HTTPClient(host: host, port: endpoint.port, timeoutMilliseconds: 2000)
+        defer { client.close() }
+        do {
+            let answer = try client.request(method: "GET", path: "/health")
+            guard answer.status != 200 else { return nil }
+            return (try? JSON(parsing: answer.body))?["reason"]?.string ?? "the gateway is not ready"
+        } catch {
+            return "the gateway does not answer: \(error)"
         }
     }
 

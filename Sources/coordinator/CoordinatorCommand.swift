@@ -7,6 +7,7 @@ import Kernels
 import Logging
 import ServiceSupport
 import Transport
+import Wire
 
 /// `coordinator --config cluster.yaml`: runs the sequences until it is stopped.
 @main
@@ -23,7 +24,9 @@ struct CoordinatorCommand: CommandLineProgram {
 
     func run() throws {
         try ServiceProgram.run(.coordinator, arguments) { configuration in
-            try NodeIdentity.load(directory: configuration.certificates).node
+            let identity = try NodeIdentity.load(directory: configuration.certificates)
+            try ServiceProgram.check(role: identity.role.rawValue, isRoleOf: .coordinator, node: identity.node)
+            return identity.node
         } start: { configuration, logger in
             try RunningCoordinator(configuration, logger)
         }

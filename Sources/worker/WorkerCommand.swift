@@ -5,6 +5,7 @@ import Kernels
 import Logging
 import ServiceSupport
 import Transport
+import Wire
 import WorkerService
 
 /// `worker --config cluster.yaml`: hosts shards until it is stopped.
@@ -24,7 +25,9 @@ struct WorkerCommand: CommandLineProgram {
 
     func run() throws {
         try ServiceProgram.run(.worker, arguments) { configuration in
-            try NodeIdentity.load(directory: configuration.certificates).node
+            let identity = try NodeIdentity.load(directory: configuration.certificates)
+            try ServiceProgram.check(role: identity.role.rawValue, isRoleOf: .worker, node: identity.node)
+            return identity.node
         } start: { configuration, logger in
             try RunningWorker(configuration, logger)
         }
