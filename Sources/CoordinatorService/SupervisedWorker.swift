@@ -37,7 +37,9 @@ struct SupervisedWorker: Sendable {
     func status(_ member: Membership.Member, placement: Placement?) -> ClusterStatus.Node {
         ClusterStatus.Node(
             name: member.node.value, role: .worker, address: address.endpoint.description, state: member.state,
-            reason: member.reason, shardCount: placement?.shards[member.node]?.count ?? 0,
+            // Before the first placement it has nothing to load: it waits for the others, which is no fault of its own.
+            reason: placement == nil && member.state == .loading ? nil : member.reason,
+            shardCount: placement?.shards[member.node]?.count ?? 0,
             shardBytes: placement?.byteCounts[member.node] ?? 0, loadedBytes: member.loadedBytes,
             memoryBudgetBytes: welcome?.memoryBudgetBytes ?? 0, residentBytes: residentBytes,
             roundTripMilliseconds: member.roundTripMilliseconds, load: load,

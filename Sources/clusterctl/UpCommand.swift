@@ -27,7 +27,7 @@ struct UpCommand: ParsableCommand {
     @Option(help: "A Hugging Face model directory.")
     var model: String
 
-    @Option(help: "Worker processes; 0 computes everything in the coordinator.")
+    @Option(parsing: .unconditional, help: "Worker processes; 0 computes everything in the coordinator.")
     var workers = 3
 
     @Option(help: "Where clients connect; port 0 lets the system choose.")
