@@ -42,7 +42,12 @@ extension Coordinator {
             runningSequences: statistics.runningSequences, waitingSequences: statistics.waitingSequences,
             cachedTokens: statistics.cachedTokens, cachedTokensMax: engine.cachedTokensMax,
             generatedTokens: statistics.generatedTokens, promptTokens: statistics.promptTokens,
-            requests: statistics.requests, failedRequests: statistics.failedRequests)
+            requests: statistics.requests, failedRequests: statistics.failedRequests, steps: statistics.steps,
+            phaseSeconds: [
+                "attention": statistics.phases.attentionSeconds, "combine": statistics.phases.combineSeconds,
+                "dense": statistics.phases.denseSeconds, "head": statistics.phases.headSeconds,
+                "route": statistics.phases.routeSeconds,
+            ])
     }
 
     /// The name under which the model is served.

@@ -138,7 +138,7 @@ final class WorkerSupervisor: Sendable {
                 ? " (\(percent(first.loadedBytes, of: first.shardBytes)))" : ""
             let others = missing.count > 1 ? ", \(missing.count - 1) more not ready" : ""
             let reason = first.reason.map { ": \($0)" } ?? ""
-            return "worker \(first.node) is \(first.state.rawValue)\(progress)\(reason)\(others)"
+            return "node \(first.node) is \(first.state.rawValue)\(progress)\(reason)\(others)"
         }
     }
 

@@ -94,7 +94,7 @@ final class GatewayHandler: HTTPHandler {
         metrics.requestEnded(route: .metrics, status: 200)
         response.send(
             status: 200, headers: [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
-            body: Array(metrics.text.utf8))
+            body: Array((metrics.text + ClusterMetrics.text(clusterStatus())).utf8))
     }
 
     /// The cluster's state with this gateway among the nodes.

@@ -24,8 +24,8 @@ public enum ExpertBackendError: Error, Equatable, CustomStringConvertible {
     /// One line for people.
     public var description: String {
         switch self {
-        case .refused(let node, let reason): "worker \(node) refused a dispatch: \(reason)"
-        case .workerUnavailable(let node, let reason): "worker \(node) is unavailable: \(reason)"
+        case .refused(let node, let reason): "node \(node) refused a dispatch: \(reason)"
+        case .workerUnavailable(let node, let reason): "node \(node) is unavailable: \(reason)"
         }
     }
 }

@@ -109,11 +109,18 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public var requests: UInt64
         /// Requests that ended with an error since the start.
         public var failedRequests: UInt64
+        /// Steps run since the start.
+        public var steps: UInt64
+        /// Seconds spent in each phase of the steps since the start: `attention`, `route` (router and sending),
+        /// `combine` (waiting for experts and adding their rows), `dense`, `head`.
+        public var phaseSeconds: [String: Double]
 
         /// Describes the work.
         public init(
             runningSequences: Int = 0, waitingSequences: Int = 0, cachedTokens: Int = 0, cachedTokensMax: Int = 0,
-            generatedTokens: UInt64 = 0, promptTokens: UInt64 = 0, requests: UInt64 = 0, failedRequests: UInt64 = 0
+            generatedTokens: UInt64 = 0, promptTokens: UInt64 = 0, requests: UInt64 = 0, failedRequests: UInt64 = 0,
+            steps: UInt64 = 0,
+            phaseSeconds: [String: Double] = [:]
         ) {
             self.runningSequences = runningSequences
             self.waitingSequences = waitingSequences
@@ -123,6 +130,8 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
             self.promptTokens = promptTokens
             self.requests = requests
             self.failedRequests = failedRequests
+            self.steps = steps
+            self.phaseSeconds = phaseSeconds
         }
     }
 
