@@ -138,17 +138,36 @@ extension ConfigurationOption {
             let value =
                 switch option.defaultText {
                 case .none: "required"
-                case .some(""): "default: none"
-                case .some(let text): "default: \(text)"
+                case .some(""): "default:\(unbreakableSpace)none"
+                case .some(let text): "default:\(unbreakableSpace)\(text)"
                 }
-            return """
-                  \(option.flag) <\(option.kind.expectation)> (\(value))
-                      \(option.meaning)
-                      key \(option.key), environment \(option.environmentName)
-                """
+            return [
+                wrapped("\(option.flag) <\(option.kind.expectation)> (\(value))", indent: 2, hanging: 6),
+                wrapped(option.meaning, indent: 6, hanging: 6),
+                wrapped("key \(option.key), environment \(option.environmentName)", indent: 6, hanging: 6),
+            ].joined(separator: "\n")
         }.joined(separator: "\n")
     }
 }
+
+/// Breaks a text into lines of at most 80 characters, the width of help texts; what follows the first line is indented
+/// by `hanging`.
+private func wrapped(_ text: String, indent: Int, hanging: Int) -> String {
+    var lines = [String(repeating: " ", count: indent)]
+    for word in text.split(separator: " ") {
+        let line = lines[lines.count - 1]
+        let isEmpty = line.allSatisfy { $0 == " " }
+        if isEmpty || line.count + 1 + word.count <= 80 {
+            lines[lines.count - 1] += (isEmpty ? "" : " ") + word
+        } else {
+            lines.append(String(repeating: " ", count: hanging) + word)
+        }
+    }
+    return lines.joined(separator: "\n").replacing(unbreakableSpace, with: " ")
+}
+
+/// Stands for a space at which a line of a help text is not broken.
+private let unbreakableSpace = "\u{0}"
 
 /// The candidate that needs the fewest changed letters to become `text`; nil if none is near.
 func nearest(to text: String, among candidates: [String]) -> String? {

@@ -10,6 +10,8 @@ public struct Sampler {
     private let compute: Compute
     private var adjusted: [Float] = []
     private var probabilities: [Double] = []
+    /// Probability of the whole vocabulary, where the candidates are only a part of it.
+    private var wholeMass: Double?
 
     /// A sampler that scores with `compute`.
     public init(compute: Compute) { self.compute = compute }
@@ -85,76 +87,100 @@ public struct Sampler {
         let best = compute.argmax(logits)
         let parameters = context.parameters
         guard parameters.temperature > 0, parameters.topK != 1 else { return TokenID(Int32(best)) }
+        let scale = ProbabilityScale(largest: logits[best], temperature: parameters.temperature)
+        let limitsCount = parameters.topK > 0 && Int(parameters.topK) < logits.count
+        var candidates =
+            limitsCount
+            ? likeliest(logits, count: Int(parameters.topK), scale)
+            : allCandidates(logits, scale, share: Double(parameters.topP))
+        if parameters.topP < 1 { cut(&candidates, share: Double(parameters.topP)) }
+        if parameters.minP > 0 { candidates.removeAll { $0.probability < Double(parameters.minP) } }
         let position = context.prompt.count + context.output.count
         let uniform = CounterRandom(seed: parameters.seed).uniform(at: position)
-        computeProbabilities(logits, largest: logits[best], temperature: parameters.temperature)
-        let candidates = self.candidates(parameters)
-        guard let candidates else { return pick(probabilities.indices, uniform) ?? TokenID(Int32(best)) }
-        return pick(candidates, uniform) ?? TokenID(Int32(best))
+        return Self.pick(candidates, uniform) ?? TokenID(Int32(best))
     }
 
-    /// Unnormalised probabilities; the likeliest token has 1.
-    private mutating func computeProbabilities(
-        _ logits: UnsafeBufferPointer<Float>, largest: Float, temperature: Float
-    ) {
-        probabilities.removeAll(keepingCapacity: true)
-        let scale = 1 / Double(temperature)
-        for logit in logits {
-            let exponent = (Double(logit) - Double(largest)) * scale
-            // A logit that is not a number never wins.
-            probabilities.append(exponent <= 0 ? DeterministicMath.exp(exponent) : 0)
-        }
+    /// The `count` likeliest tokens, likeliest first (ties: lower id).
+    private func likeliest(
+        _ logits: UnsafeBufferPointer<Float>, count: Int, _ scale: ProbabilityScale
+    ) -> [Candidate] {
+        compute.topN(logits, count: count).map { Candidate(token: $0.index, probability: scale.probability($0.value)) }
     }
 
-    /// The tokens that top-k, top-p and min-p leave, likeliest first (ties: lower id); nil where all are left.
-    private func candidates(_ parameters: SamplingParameters) -> [Int]? {
-        let limitsCount = parameters.topK > 0 && Int(parameters.topK) < probabilities.count
-        guard limitsCount || parameters.topP < 1 || parameters.minP > 0 else { return nil }
-        var left = likeliest(
-            countMax: limitsCount ? Int(parameters.topK) : probabilities.count, share: Double(parameters.topP))
-        if parameters.minP > 0 { left.removeAll { probabilities[$0] < Double(parameters.minP) } }
-        return left
-    }
-
-    /// The likeliest `countMax` tokens, cut as soon as they hold `share` of the probability of those `countMax`.
+    /// Every token, in order of its id; or, where only those count that hold `share` of the probability, these and a
+    /// few more, likeliest first.
     ///
-    /// Tokens are gathered by binary exponent from the likeliest down, so that only the few that matter are sorted.
-    private func likeliest(countMax: Int, share: Double) -> [Int] {
-        var byExponent: [Int: [Int]] = [:]
-        for (token, probability) in probabilities.enumerated() where probability > 0 {
-            byExponent[Int(probability.exponent), default: []].append(token)
+    /// Probabilities are first summed by binary exponent, so that only tokens down to the exponent that matters are
+    /// sorted: a few hundred of a vocabulary of 150,000.
+    private mutating func allCandidates(
+        _ logits: UnsafeBufferPointer<Float>, _ scale: ProbabilityScale, share: Double
+    ) -> [Candidate] {
+        probabilities.removeAll(keepingCapacity: true)
+        probabilities.append(contentsOf: logits.lazy.map(scale.probability))
+        guard share < 1 else {
+            return probabilities.enumerated().map { Candidate(token: $0, probability: $1) }
         }
-        let total = countMax < probabilities.count ? nil : probabilities.reduce(0, +)
-        var sorted: [Int] = []
-        var mass = 0.0
-        for exponent in byExponent.keys.sorted(by: >) where sorted.count < countMax {
-            if let total, mass >= share * total { break }
-            let group = (byExponent[exponent] ?? []).sorted {
-                (probabilities[$1], $0) < (probabilities[$0], $1)
-            }
-            sorted.append(contentsOf: group)
-            mass += group.reduce(0) { $0 + probabilities[$1] }
-        }
-        sorted.removeLast(max(0, sorted.count - countMax))
-        let target = share * (total ?? sorted.reduce(0) { $0 + probabilities[$1] })
+        var masses = [Double](repeating: 0, count: ProbabilityScale.exponentCount)
+        for probability in probabilities where probability > 0 { masses[-Int(probability.exponent)] += probability }
+        let total = masses.reduce(0, +)
         var held = 0.0
-        for (index, token) in sorted.enumerated() {
-            held += probabilities[token]
-            if held >= target { return Array(sorted[...index]) }
+        let deepest = masses.firstIndex { mass in
+            held += mass
+            return held >= share * total
         }
-        return sorted
+        let smallest = Double(sign: .plus, exponent: -(deepest ?? masses.count - 1), significand: 1)
+        wholeMass = total
+        return probabilities.enumerated().lazy.filter { $1 >= smallest }
+            .map { Candidate(token: $0, probability: $1) }
+            .sorted { ($1.probability, $0.token) < ($0.probability, $1.token) }
+    }
+
+    /// Cuts candidates, likeliest first, as soon as they hold `share` of the probability.
+    private mutating func cut(_ candidates: inout [Candidate], share: Double) {
+        let total = wholeMass ?? candidates.reduce(0) { $0 + $1.probability }
+        wholeMass = nil
+        var held = 0.0
+        let last = candidates.firstIndex { candidate in
+            held += candidate.probability
+            return held >= share * total
+        }
+        if let last { candidates.removeSubrange((last + 1)...) }
     }
 
     /// The candidate at which the running sum passes `uniform` of the whole.
-    private func pick(_ candidates: some Sequence<Int>, _ uniform: Double) -> TokenID? {
-        let target = uniform * candidates.reduce(0) { $0 + probabilities[$1] }
+    private static func pick(_ candidates: [Candidate], _ uniform: Double) -> TokenID? {
+        let target = uniform * candidates.reduce(0) { $0 + $1.probability }
         var held = 0.0
-        var last: Int?
-        for token in candidates where probabilities[token] > 0 {
-            held += probabilities[token]
-            last = token
-            if held > target { break }
+        let chosen = candidates.first { candidate in
+            held += candidate.probability
+            return held > target
         }
-        return last.map { TokenID(Int32($0)) }
+        return (chosen ?? candidates.last { $0.probability > 0 }).map { TokenID(Int32($0.token)) }
+    }
+}
+
+/// A token that may be drawn.
+private struct Candidate {
+    let token: Int
+    let probability: Double
+}
+
+/// Unnormalised probabilities: the likeliest token has 1.
+private struct ProbabilityScale {
+    /// Binary exponents that a positive probability can have: 0 down to that of the least double.
+    static let exponentCount = 1075
+
+    private let largest: Double
+    private let factor: Double
+
+    init(largest: Float, temperature: Float) {
+        self.largest = Double(largest)
+        factor = 1 / Double(temperature)
+    }
+
+    func probability(_ logit: Float) -> Double {
+        let exponent = (Double(logit) - largest) * factor
+        // A logit that is not a number never wins.
+        return exponent <= 0 ? DeterministicMath.exp(exponent) : 0
     }
 }
