@@ -19,12 +19,20 @@ final class ClientHandler: LinkHandler {
     }
 
     private let coordinator: Coordinator
+    private let hello: Hello
     private let state = Mutex(State())
     private let sender: DispatchQueue
 
-    init(coordinator: Coordinator, peer: NodeID) {
+    /// Answers the side that introduced itself with `hello`.
+    init(coordinator: Coordinator, hello: Hello) {
         self.coordinator = coordinator
-        sender = DispatchQueue(label: "colony.send.\(peer)")
+        self.hello = hello
+        sender = DispatchQueue(label: "colony.send.\(hello.node)")
+    }
+
+    /// Gateways are nodes of the cluster; operators are not.
+    func linkDidOpen(_ link: Link) {
+        if hello.role == .gateway { coordinator.gateways.linkDidOpen(link, listenAddress: hello.listenAddress) }
     }
 
     func link(_ link: Link, didReceive frame: ReceivedFrame) {
@@ -42,6 +50,7 @@ final class ClientHandler: LinkHandler {
 
     /// The gateway is gone: so are its clients.
     func linkDidClose(_ link: Link, reason: TransportError) {
+        coordinator.gateways.linkDidClose(link)
         let orphans = state.withLock { state in
             state.isClosed = true
             return state.sequences.values.compactMap { $0 }

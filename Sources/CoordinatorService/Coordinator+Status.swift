@@ -14,7 +14,7 @@ extension Coordinator {
         let reason = unavailability
         return ClusterStatus(
             isReady: reason == nil, reason: reason, epoch: supervisor.epoch.value, model: modelStatus,
-            nodes: [ownStatus(reason)] + supervisor.nodes, work: workStatus)
+            nodes: [ownStatus(reason)] + gateways.nodes + supervisor.nodes, work: workStatus)
     }
 
     private var modelStatus: ClusterStatus.Model {

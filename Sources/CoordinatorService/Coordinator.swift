@@ -41,6 +41,7 @@ public final class Coordinator: Sendable {
     let description: ModelDescription
     let logger: Logger
     let supervisor: WorkerSupervisor
+    let gateways = ConnectedGateways()
     let weightBytes: UInt64
     private let compute: Compute
     private let loader: ExpertLoader
@@ -141,12 +142,19 @@ public final class Coordinator: Sendable {
             throw Refusal(
                 .roleNotAllowed, "a coordinator takes links of gateways and operators, not of a \(role.rawValue)")
         }
+        if !hello.listenAddress.isEmpty {
+            do {
+                _ = try Endpoint(parsing: hello.listenAddress)
+            } catch {
+                throw Refusal(.malformedPayload, "hello's listenAddress: \(error)")
+            }
+        }
         let welcome = Welcome(
             node: options.identity.node, role: .coordinator, version: ProtocolVersion.newest,
             modelDigest: checkpoint.digest, threadCount: UInt32(options.threadCount),
             instructionSet: options.instructionSet.rawValue, epoch: supervisor.epoch)
         logger.info("link accepted", metadata: ["peer": "\(node)", "role": "\(role.rawValue)"])
-        return (welcome, ClientHandler(coordinator: self, peer: node))
+        return (welcome, ClientHandler(coordinator: self, hello: hello))
     }
 
     // MARK: Loading and placement

@@ -3,6 +3,7 @@ import Dispatch
 import HTTPServer
 public import Logging
 import Synchronization
+import Transport
 
 /// The gateway: speaks OpenAI's HTTP interface to clients and hands sequences to a backend.
 ///
@@ -21,7 +22,7 @@ public final class Gateway: Sendable {
     private let timerQueue = DispatchQueue(label: "colony.gateway.timer")
     private let state = Mutex(State())
 
-    /// A gateway in front of `backend`; it serves from `start()` on.
+    /// A gateway in front of `backend`; it serves, and the backend connects, from `start()` on.
     public init(configuration: GatewayConfiguration, backend: any GenerationBackend, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
@@ -40,10 +41,13 @@ public final class Gateway: Sendable {
         } catch {
             throw .cannotListen(reason: error.description)
         }
-        handler.listens(on: listener.port)
+        let address = Endpoint(host: configuration.http.host, port: listener.port).description
+        handler.listens(at: address)
         state.withLock { $0.listener = listener }
+        // Only now is the port known under which the cluster shows this gateway.
+        backend.open(listenAddress: address)
         tick()
-        logger.info("listening", metadata: ["address": "\(configuration.http.host):\(listener.port)"])
+        logger.info("listening", metadata: ["address": "\(address)"])
     }
 
     /// Stops: new requests are refused, those in progress have a moment to end, then everything is closed. Blocks

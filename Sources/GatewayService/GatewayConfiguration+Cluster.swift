@@ -39,8 +39,8 @@ extension GatewayConfiguration {
 }
 
 extension Gateway {
-    /// The gateway of a cluster, with its certificate checked and the coordinator being dialled; it serves from
-    /// `start()` on.
+    /// The gateway of a cluster, with its certificate checked; it serves, and dials the coordinator, from `start()`
+    /// on.
     public convenience init(_ configuration: ClusterConfiguration, logger: Logger) throws(GatewayError) {
         let own = try GatewayConfiguration(configuration)
         let coordinator = try GatewayConfiguration.endpoint(

@@ -12,7 +12,8 @@ final class GatewayHandler: HTTPHandler {
     private struct State {
         var sessions: [String: GenerationSession] = [:]
         var isDraining = false
-        var port: UInt16 = 0
+        /// Where clients are served, `host:port`; empty until that is known.
+        var address = ""
     }
 
     private static let liveBody = Array(#"{"status":"ok"}"#.utf8)
@@ -39,8 +40,8 @@ final class GatewayHandler: HTTPHandler {
         sessionQueues = indices.map { DispatchQueue(label: "colony.gateway.session.\($0)") }
     }
 
-    func listens(on port: UInt16) {
-        state.withLock { $0.port = port }
+    func listens(at address: String) {
+        state.withLock { $0.address = address }
     }
 
     func handle(_ request: HTTPRequest, response: HTTPResponse) {
@@ -100,16 +101,21 @@ final class GatewayHandler: HTTPHandler {
     /// The cluster's state with this gateway among the nodes.
     private func clusterStatus() -> ClusterStatus {
         var status = backend.status()
-        let (port, isDraining) = state.withLock { ($0.port, $0.isDraining) }
+        let (address, isDraining) = state.withLock { ($0.address, $0.isDraining) }
         if isDraining {
             status.isReady = false
             status.reason = "the gateway is stopping"
         }
         let own = ClusterStatus.Node(
-            name: configuration.node.value, role: .gateway, address: "\(configuration.http.host):\(port)",
-            state: .ready, residentBytes: ProcessMemory.residentBytes())
-        status.nodes.removeAll { $0.name == own.name && $0.role == .gateway }
-        status.nodes.append(own)
+            name: configuration.node.value, role: .gateway, address: address, state: .ready,
+            residentBytes: ProcessMemory.residentBytes())
+        // What the coordinator says about this gateway is older, and less.
+        if let index = status.nodes.firstIndex(where: { $0.name == own.name && $0.role == .gateway }) {
+            status.nodes[index] = own
+        } else {
+            let end = status.nodes.firstIndex { $0.role == .worker } ?? status.nodes.endIndex
+            status.nodes.insert(own, at: end)
+        }
         return status
     }
 

@@ -16,6 +16,7 @@ final class InProcessCluster {
     private(set) var workers: [Worker] = []
     private let authority: CertificateAuthority
     private let directory: TemporaryDirectory
+    private let endpoint: Endpoint
     private let link: Link
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -48,9 +49,9 @@ final class InProcessCluster {
                 engine: EngineOptions(
                     sequencesMax: 16, rowsMax: rows, waitingMax: 64, keyValueCacheBytes: 32 << 20)),
             logger: Self.logger)
-        let port = try coordinator.start()
+        endpoint = Endpoint(host: "127.0.0.1", port: try coordinator.start())
         link = try Link.dial(
-            Endpoint(host: "127.0.0.1", port: port),
+            endpoint,
             identity: try Self.identity(NodeID("operator"), .operator, authority, directory), linkClass: .control,
             expectedRole: .coordinator
         ).link
@@ -63,6 +64,19 @@ final class InProcessCluster {
         link.close(.linkClosed(reason: "the test is over"))
         coordinator.stop()
         for worker in workers { worker.stop() }
+    }
+
+    /// A new certificate for a gateway.
+    func gatewayIdentity(_ name: String) throws -> NodeIdentity {
+        try Self.identity(NodeID(name), .gateway, authority, directory)
+    }
+
+    /// Dials the coordinator as a gateway that serves at `listenAddress`.
+    func dial(as identity: NodeIdentity, listenAddress: String) throws -> Link {
+        try Link.dial(
+            endpoint, identity: identity, linkClass: .control, listenAddress: listenAddress,
+            expectedRole: .coordinator
+        ).link
     }
 
     /// The state of the cluster, as an operator gets it.

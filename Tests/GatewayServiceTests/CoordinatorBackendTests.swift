@@ -21,12 +21,14 @@ struct CoordinatorBackendTests {
         let backend: CoordinatorBackend
         private let news = DispatchSemaphore(value: 0)
 
-        init(_ port: UInt16, _ certificates: TestCertificates) throws {
+        /// - Parameter opens: whether it dials at once; false where a gateway tells it to.
+        init(_ port: UInt16, _ certificates: TestCertificates, opens: Bool = true) throws {
             let news = news
             backend = CoordinatorBackend(
                 endpoint: Endpoint(host: "127.0.0.1", port: port),
                 identity: try certificates.identity("gateway", .gateway), logger: CoordinatorBackendTests.logger,
                 onNews: { news.signal() })
+            if opens { backend.open(listenAddress: "") }
         }
 
         /// Waits for news until the condition holds; false after a time that no healthy run needs.
@@ -122,7 +124,7 @@ struct CoordinatorBackendTests {
     @Test("a gateway without a coordinator serves its state and refuses the rest, with the reason")
     func nobodyThere() throws {
         let certificates = try TestCertificates()
-        let watched = try Watched(1, certificates)
+        let watched = try Watched(1, certificates, opens: false)
         let backend = watched.backend
         let gateway = Gateway(
             configuration: GatewayConfiguration(
@@ -151,7 +153,7 @@ struct CoordinatorBackendTests {
         }
         let listener = try coordinator.listen(certificates)
         defer { listener.stop() }
-        let watched = try Watched(listener.port, certificates)
+        let watched = try Watched(listener.port, certificates, opens: false)
         let backend = watched.backend
         let gateway = Gateway(
             configuration: GatewayConfiguration(
@@ -166,5 +168,41 @@ struct CoordinatorBackendTests {
             try JSON(parsing: $0)["choices"]?.array?.first?["text"]?.string ?? ""
         }
         #expect(texts.joined() == "hi!")
+    }
+
+    @Test("the coordinator is told where the gateway serves; the state lists the gateway once, as it sees itself")
+    func listsItself() throws {
+        let certificates = try TestCertificates()
+        let coordinator = FakeCoordinator { _, _ in }
+        let listener = try coordinator.listen(certificates)
+        defer { listener.stop() }
+        let watched = try Watched(listener.port, certificates, opens: false)
+        let backend = watched.backend
+        let gateway = Gateway(
+            configuration: GatewayConfiguration(
+                node: NodeID("gateway"), http: HTTPConfiguration(host: "127.0.0.1", port: 0)), backend: backend,
+            logger: Self.logger)
+        try gateway.start()
+        defer { gateway.stop() }
+        #expect(watched.eventually { isReady(backend) })
+        let address = "127.0.0.1:\(gateway.port)"
+        #expect(coordinator.listenAddresses == [address])
+        let reported = ClusterStatus.Node(name: "gateway", role: .gateway, address: address, state: .ready)
+        #expect(backend.status().nodes.dropFirst().first == reported)
+        let nodes = try #require(try TestClient.get(gateway.port, "/cluster").json["nodes"]?.array)
+        #expect(nodes.map { $0["name"]?.string } == ["coordinator", "gateway", "worker-1"])
+        #expect(nodes[1]["address"]?.string == address)
+        #expect(nodes[1]["state"]?.string == "ready")
+        // The coordinator does not know how much memory a gateway occupies.
+        #expect((nodes[1]["residentBytes"]?.integer ?? 0) > 0)
+    }
+
+    @Test("a backend that was never opened stops at once and stays closed")
+    func neverOpened() throws {
+        let backend = try Watched(1, try TestCertificates(), opens: false).backend
+        backend.stop()
+        backend.open(listenAddress: "127.0.0.1:1")
+        backend.stop()
+        #expect(backend.status().reason?.contains("has not answered yet") == true)
     }
 }

@@ -73,6 +73,8 @@ final class FakeBackend: GenerationBackend {
         return Ticket { cancelled.signal() }
     }
 
+    func open(listenAddress: String) {}
+
     func stop() {}
 }
 

@@ -11,7 +11,8 @@ final class FakeCoordinator: LinkHandler {
     typealias Script = @Sendable (Generate, _ reply: (Generated) -> Void) throws(Refusal) -> Void
 
     private let script: Script
-    private let status: ClusterStatus
+    private let status: Mutex<ClusterStatus>
+    private let addresses = Mutex<[String]>([])
     /// Signalled with each `cancel` that arrives.
     let cancelled = DispatchSemaphore(value: 0)
     /// Signalled with each `generate` that arrives.
@@ -19,13 +20,29 @@ final class FakeCoordinator: LinkHandler {
 
     init(script: @escaping Script) {
         self.script = script
-        status = ClusterStatus(
+        let status = ClusterStatus(
             isReady: true, reason: nil, epoch: 1,
             model: ClusterStatus.Model(
                 name: "tiny", family: "qwen3_moe", digest: "ab", contextTokensMax: 64, weightBytes: 9),
             nodes: [
                 ClusterStatus.Node(name: "coordinator", role: .coordinator, address: "127.0.0.1:1", state: .ready)
             ], work: ClusterStatus.Work())
+        self.status = Mutex(status)
+    }
+
+    /// Where those that dialled said they serve, in order.
+    var listenAddresses: [String] { addresses.withLock { $0 } }
+
+    /// Lists whoever dialled as a coordinator does: after itself, before the workers.
+    private func accept(_ hello: Hello) {
+        addresses.withLock { $0.append(hello.listenAddress) }
+        status.withLock { status in
+            status.nodes[1...] = [
+                ClusterStatus.Node(
+                    name: hello.node.value, role: hello.role, address: hello.listenAddress, state: .ready),
+                ClusterStatus.Node(name: "worker-1", role: .worker, address: "127.0.0.1:2", state: .ready),
+            ]
+        }
     }
 
     func listen(_ certificates: TestCertificates, port: UInt16 = 0) throws -> LinkListener {
@@ -34,15 +51,16 @@ final class FakeCoordinator: LinkHandler {
         return try LinkListener(
             endpoint: Endpoint(host: "127.0.0.1", port: port),
             identity: try certificates.identity("coordinator", .coordinator), logger: logger
-        ) { _, _, _ in
-            (Welcome(node: NodeID("coordinator"), role: .coordinator, version: 1, modelDigest: nil), self)
+        ) { hello, _, _ in
+            self.accept(hello)
+            return (Welcome(node: NodeID("coordinator"), role: .coordinator, version: 1, modelDigest: nil), self)
         }
     }
 
     func link(_ link: Link, didReceive frame: ReceivedFrame) {
         do {
             switch frame.kind {
-            case .statusRequest: try link.reply(to: frame, status)
+            case .statusRequest: try link.reply(to: frame, status.withLock { $0 })
             case .modelFilesRequest: try link.reply(to: frame, TestModel.files())
             case .cancel: cancelled.signal()
             case .generate:

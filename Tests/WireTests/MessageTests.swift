@@ -29,6 +29,9 @@ struct MessageTests {
         hello = Samples.hello
         hello.modelDigest = ModelDigest(hexadecimal: "ABCD")
         #expect(throws: WireError.self) { try hello.payload() }
+        hello = Samples.hello
+        hello.listenAddress = String(repeating: "h", count: 265)
+        #expect(throws: WireError.beyondLimit(field: "listenAddress", value: 265, limit: 264)) { try hello.payload() }
         var files = Samples.modelFiles
         files.files[0].name = "../secret"
         #expect(throws: WireError.invalidValue(field: "name", reason: "'../secret' is not the name of a file")) {

@@ -10,7 +10,7 @@ enum Samples {
 
     static let hello = Hello(
         node: NodeID("coordinator-1"), role: .coordinator, versionMin: 1, versionMax: 2, linkClass: .activations,
-        modelDigest: digest)
+        modelDigest: digest, listenAddress: "[::1]:7000")
     static let welcome = Welcome(
         node: NodeID("worker-1"), role: .worker, version: 1, modelDigest: nil, memoryBudgetBytes: 8 << 30,
         threadCount: 12, instructionSet: "avx512", epoch: PlacementEpoch(9), shards: shards)

@@ -70,7 +70,10 @@ def test_cluster_names_every_node(cluster, version):
         assert worker["loadedBytes"] == worker["shardBytes"] <= worker["memoryBudgetBytes"]
     # One copy of the weights in the whole cluster.
     assert sum(node["shardBytes"] for node in nodes.values()) <= document["model"]["weightBytes"] * 1.05
-    assert set(document) == set(cluster.status()), "clusterctl prints the same document"
+    printed = cluster.status()
+    assert set(document) == set(printed), "clusterctl prints the same document"
+    found, shown = ([(node["name"], node["address"]) for node in one["nodes"]] for one in (document, printed))
+    assert found == shown, "with the same nodes"
 
 
 @pytest.mark.parametrize("version", VERSIONS)

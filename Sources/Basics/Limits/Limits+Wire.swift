@@ -23,6 +23,8 @@ extension Limits {
         public static let instructionSetBytesMax = 32
         /// Layers of a model: their numbers are below this.
         public static let layersMax = 1 << 12
+        /// Longest address that a process says it listens on, in bytes: a host name has up to 255, the port six more.
+        public static let listenAddressBytesMax = 264
         /// Most entries of a logit bias.
         public static let logitBiasEntriesMax = 1 << 16
         /// Largest payload of `modelFiles`, in bytes.

@@ -14,6 +14,8 @@ public import Wire
 /// use the link that there is, or are refused with the reason why there is none.
 public final class CoordinatorBackend: GenerationBackend {
     private struct State {
+        /// Where the gateway serves its clients; nil until `open`.
+        var listenAddress: String?
         var link: Link?
         var model: ModelContext?
         /// Digest of the model that `model` was read from.
@@ -39,8 +41,8 @@ public final class CoordinatorBackend: GenerationBackend {
     /// Signalled when the thread has ended.
     private let ended = DispatchSemaphore(value: 0)
 
-    /// Starts to dial the coordinator at `endpoint`, for as long as it takes. `onNews` is called, on the backend's
-    /// thread, whenever the state of the cluster arrived or the link broke.
+    /// A backend that dials the coordinator at `endpoint` from `open(listenAddress:)` on. `onNews` is called, on the
+    /// backend's thread, whenever the state of the cluster arrived or the link broke.
     public init(
         endpoint: Endpoint, identity: NodeIdentity, logger: Logger, onNews: @escaping @Sendable () -> Void = {}
     ) {
@@ -49,6 +51,17 @@ public final class CoordinatorBackend: GenerationBackend {
         self.logger = logger
         self.onNews = onNews
         state = Mutex(State(reason: "the coordinator at \(endpoint) has not answered yet"))
+    }
+
+    /// Starts to dial the coordinator, for as long as it takes, and tells it that the gateway serves at
+    /// `listenAddress`. Does nothing after the first call, or once the backend has stopped.
+    public func open(listenAddress: String) {
+        let isFirst = state.withLock { state in
+            guard state.listenAddress == nil, !state.isStopped else { return false }
+            state.listenAddress = listenAddress
+            return true
+        }
+        guard isFirst else { return }
         let thread = Thread { [self] in
             keepLink()
             ended.signal()
@@ -105,11 +118,11 @@ public final class CoordinatorBackend: GenerationBackend {
 
     /// Closes the link and waits for the thread to end.
     public func stop() {
-        let (link, isFirst) = state.withLock { state in
+        let (link, hasThread) = state.withLock { state in
             defer { state.isStopped = true }
-            return (state.link, !state.isStopped)
+            return (state.link, state.listenAddress != nil && !state.isStopped)
         }
-        guard isFirst else { return }
+        guard hasThread else { return }
         link?.close(.linkClosed(reason: "the gateway stops"))
         wake.signal()
         ended.wait()
@@ -194,7 +207,8 @@ extension CoordinatorBackend {
 
     private func dial() throws(TransportError) -> Link {
         let (link, welcome) = try Link.dial(
-            endpoint, identity: identity, linkClass: .control, modelDigest: nil, expectedRole: .coordinator,
+            endpoint, identity: identity, linkClass: .control, modelDigest: nil,
+            listenAddress: state.withLock { $0.listenAddress } ?? "", expectedRole: .coordinator,
             expectedNode: nil, options: LinkOptions(), handler: CloseHandler(wake: wake))
         let isStopped = state.withLock { state in
             state.link = link

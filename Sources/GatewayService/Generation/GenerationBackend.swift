@@ -16,6 +16,10 @@ public protocol GenerationTicket: Sendable {
 
 /// Whatever continues sequences for the gateway: the cluster's coordinator, or a stand-in in tests.
 public protocol GenerationBackend: Sendable {
+    /// Begins to connect to the cluster, on behalf of a gateway that serves at `listenAddress` (`host:port`). Called
+    /// once, before `stop()`; never blocks.
+    func open(listenAddress: String)
+
     /// The model that is served; throws `unavailable` with the reason while that is not known.
     func model() throws(Refusal) -> ModelContext
 

@@ -20,6 +20,7 @@ extension Link {
     ///   - identity: who this process is.
     ///   - linkClass: what the link is for.
     ///   - modelDigest: the model that this process serves, if it knows.
+    ///   - listenAddress: where this process serves clients of its own, `host:port`; empty if it does not.
     ///   - expectedRole: the role that the other side's certificate must have.
     ///   - expectedNode: the name that the other side's certificate must have; nil: any.
     ///   - options: timeouts, busy-polling.
@@ -27,8 +28,8 @@ extension Link {
     /// - Returns: the link, whose reader thread runs already, and the other side's introduction.
     public static func dial(
         _ endpoint: Endpoint, identity: NodeIdentity, linkClass: LinkClass, modelDigest: ModelDigest? = nil,
-        expectedRole: Role, expectedNode: NodeID? = nil, options: LinkOptions = LinkOptions(),
-        handler: (any LinkHandler)? = nil
+        listenAddress: String = "", expectedRole: Role, expectedNode: NodeID? = nil,
+        options: LinkOptions = LinkOptions(), handler: (any LinkHandler)? = nil
     ) throws(TransportError) -> (link: Link, welcome: Welcome) {
         let descriptor = try Connector.connect(
             endpoint, deadline: Deadline(milliseconds: options.connectTimeoutMilliseconds))
@@ -38,7 +39,8 @@ extension Link {
             channel: channel, deadline: Deadline(milliseconds: options.handshakeTimeoutMilliseconds))
         let hello = Hello(
             node: identity.node, role: identity.role, versionMin: ProtocolVersion.oldest,
-            versionMax: ProtocolVersion.newest, linkClass: linkClass, modelDigest: modelDigest)
+            versionMax: ProtocolVersion.newest, linkClass: linkClass, modelDigest: modelDigest,
+            listenAddress: listenAddress)
         let (opened, welcome) = try handshake.introduce(
             hello, expectedRole: expectedRole, expectedNode: expectedNode)
         let link = Link(opened, handler: handler)

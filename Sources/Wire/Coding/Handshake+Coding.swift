@@ -12,6 +12,7 @@ extension Hello: WireMessage {
         writer.integer(versionMax)
         writer.integer(linkClass.rawValue)
         try writer.optional(modelDigest) { (writer, digest) throws(WireError) in try writer.digest(digest) }
+        try writer.string("listenAddress", listenAddress, bytesMax: Limits.Wire.listenAddressBytesMax)
     }
 
     /// Reads the payload.
@@ -25,9 +26,10 @@ extension Hello: WireMessage {
             throw .invalidValue(field: "linkClass", reason: "\(number) is unknown")
         }
         let digest = try reader.optional("modelDigest") { (reader) throws(WireError) in try reader.digest() }
+        let listenAddress = try reader.string("listenAddress", bytesMax: Limits.Wire.listenAddressBytesMax)
         self.init(
             node: node, role: role, versionMin: versionMin, versionMax: versionMax, linkClass: linkClass,
-            modelDigest: digest)
+            modelDigest: digest, listenAddress: listenAddress)
     }
 }
 

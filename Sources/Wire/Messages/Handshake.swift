@@ -23,11 +23,13 @@ public struct Hello: Hashable, Sendable {
     public var linkClass: LinkClass
     /// The model that the sender serves; nil if it serves none (operators) or does not know it yet (gateways).
     public var modelDigest: ModelDigest?
+    /// Where the sender serves clients of its own, `host:port`; empty if it does not.
+    public var listenAddress: String
 
     /// Describes the dialling side.
     public init(
         node: NodeID, role: Role, versionMin: UInt16, versionMax: UInt16, linkClass: LinkClass,
-        modelDigest: ModelDigest?
+        modelDigest: ModelDigest?, listenAddress: String = ""
     ) {
         self.node = node
         self.role = role
@@ -35,6 +37,7 @@ public struct Hello: Hashable, Sendable {
         self.versionMax = versionMax
         self.linkClass = linkClass
         self.modelDigest = modelDigest
+        self.listenAddress = listenAddress
     }
 }
 
