@@ -106,7 +106,8 @@ enum TextChecks {
 
     /// Folders of scripts and of fixtures, where names need no extension.
     private static let scriptFolders: Set<String> = [
-        ".ci", "Tests/Fuzz/HTTP", "benchmarks", "benchmarks/gateway", "benchmarks/rpc", "cluster", "cluster/lib",
+        ".ci", "Tests/Fuzz/HTTP", "benchmarks", "benchmarks/cluster", "benchmarks/gateway", "benchmarks/rpc", "cluster",
+        "cluster/lib",
     ]
 
     /// Only files of a known kind are tracked.
