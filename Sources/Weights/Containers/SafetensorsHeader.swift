@@ -17,7 +17,8 @@ public struct TensorDescription: Hashable, Sendable {
     /// Where the tensor begins, in bytes after the header.
     let dataOffset: Int
 
-    var dataRange: Range<Int> { dataOffset..<dataOffset + byteCount }
+    /// Where the tensor lies, in bytes after the header.
+    package var dataRange: Range<Int> { dataOffset..<dataOffset + byteCount }
 }
 
 /// The element types of safetensors with their sizes. A type that is not listed here is passed over, not refused: a
