@@ -50,7 +50,7 @@ final class LocalCluster: Sendable {
     }
 
     /// Starts every process, each with the addresses of those before it.
-    /// - Returns: where the gateway listens, `host:port`.
+    /// - Returns: where clients find the gateway, `http://host:port`, or `https://…` if it has a certificate.
     func start() throws -> String {
         var configuration = try baseConfiguration()
         for (index, name) in workerNames.enumerated() {
@@ -63,7 +63,8 @@ final class LocalCluster: Sendable {
         try state.write(configuration.text(), to: state.configurationPath)
         configuration.gateway.address = try start("gateway", "gateway", configuration).address
         try state.write(configuration.text(), to: state.configurationPath)
-        return configuration.gateway.address
+        let scheme = configuration.gateway.tlsCertificate == nil ? "http" : "https"
+        return scheme + "://" + configuration.gateway.address
     }
 
     /// Stops every process, those that clients see first.
@@ -95,11 +96,18 @@ final class LocalCluster: Sendable {
         var configuration = try ClusterConfiguration.load(path: nil, environment: [:], overrides: overrides)
         configuration.coordinator.address = "127.0.0.1:0"
         configuration.gateway.address = plan.listen
+        // A path that was given here counts from here, not from the file that the gateway reads it from.
+        configuration.gateway.tlsCertificate = configuration.gateway.tlsCertificate.map(Self.absolutePath)
+        configuration.gateway.tlsKey = configuration.gateway.tlsKey.map(Self.absolutePath)
         configuration.log.level = plan.logLevel
         return configuration
     }
 
     private static let spinMicroseconds = 50
+
+    private static func absolutePath(_ path: String) -> String {
+        URL(filePath: path).standardizedFileURL.path(percentEncoded: false)
+    }
 
     private func worker(_ index: Int, address: String) -> ClusterConfiguration.Worker {
         var worker = ClusterConfiguration.Worker(node: NodeID(workerNames[index]), address: address)

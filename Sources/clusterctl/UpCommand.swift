@@ -18,7 +18,8 @@ struct UpCommand: ParsableCommand {
         abstract: "Starts a whole cluster on this machine and stays until Ctrl-C.",
         discussion: """
             Starts coordinator, workers and gateway with certificates of their own, and prints 'ready http://…' once \
-            text can be generated. Ctrl-C or SIGTERM stops all of it.
+            text can be generated ('ready https://…' with --gateway-tls-certificate and --gateway-tls-key). Ctrl-C or \
+            SIGTERM stops all of it.
 
             Settings of the coordinator and the gateway are options too, e.g. --coordinator-kv-cache-bytes 4GiB; \
             'coordinator --help' and 'gateway --help' list them.
@@ -62,9 +63,8 @@ struct UpCommand: ParsableCommand {
             defer { cluster.stop() }
             Self.say("certificates in \(directory.certificatesPath)")
             try cluster.issueCertificates()
-            let address = try cluster.start()
-            if try waitUntilReady(cluster, at: address, directory, signals) {
-                let url = "http://" + address
+            let url = try cluster.start()
+            if try waitUntilReady(cluster, at: url, directory, signals) {
                 try directory.write(url + "\n", to: directory.gatewayURLPath)
                 FileHandle.standardOutput.write(Data("ready \(url)\n".utf8))
                 cluster.setReportsEndings(true)
@@ -130,7 +130,7 @@ struct UpCommand: ParsableCommand {
     /// Shows what the cluster waits for until it can generate.
     /// - Returns: false if a signal came first.
     private func waitUntilReady(
-        _ cluster: LocalCluster, at address: String, _ directory: StateDirectory, _ signals: SignalWaiter
+        _ cluster: LocalCluster, at url: String, _ directory: StateDirectory, _ signals: SignalWaiter
     ) throws -> Bool {
         let connection = try CoordinatorConnection(stateDirectory: directory.path)
         defer { connection.close() }
@@ -141,7 +141,7 @@ struct UpCommand: ParsableCommand {
             }
             let status = try connection.status()
             if status.nodes.first?.state == .dead { throw CommandFailure(status.reason ?? "the coordinator gave up") }
-            guard let reason = status.isReady ? gatewayUnavailability(address) : status.reason ?? "starting" else {
+            guard let reason = status.isReady ? gatewayUnavailability(url, status) : status.reason ?? "starting" else {
                 return true
             }
             if reason != shown { Self.say(reason) }
@@ -151,9 +151,11 @@ struct UpCommand: ParsableCommand {
     }
 
     /// Why the gateway cannot serve clients yet; nil if it can. (It learns of the cluster's state a moment later than
-    /// we do.)
-    private func gatewayUnavailability(_ address: String) -> String? {
-        guard let endpoint = try? Endpoint(parsing: address) else { return "the gateway's address is \(address)" }
+    /// we do. One that serves HTTPS, which our client does not speak, counts as ready once the coordinator knows it.)
+    private func gatewayUnavailability(_ url: String, _ status: ClusterStatus) -> String? {
+        guard url.hasPrefix("http://"), let endpoint = try? Endpoint(parsing: String(url.dropFirst(7))) else {
+            return status.nodes.contains { $0.role == .gateway } ? nil : "the gateway is not connected yet"
+        }
         let host = endpoint.host == "0.0.0.0" ? "127.0.0.1" : endpoint.host
         let client = HTTPClient(host: host, port: endpoint.port, timeoutMilliseconds: 2000)
         defer { client.close() }

@@ -5,7 +5,7 @@
 build_packages=(git libnghttp2-dev libpcre2-dev libssl-dev pkg-config)
 
 # Needed beyond that by the tests: other implementations of HTTP, and Python for the acceptance tests.
-test_packages=(curl libhttp-parser-dev nghttp2-client python3 python3-venv)
+test_packages=(curl libhttp-parser-dev nghttp2-client openssl python3 python3-venv)
 
 environment="$root/.build-venv"
 

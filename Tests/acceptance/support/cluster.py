@@ -23,8 +23,8 @@ class Cluster:
         self.url = ""
 
     def wait_until_ready(self) -> "Cluster":
-        """Waits for the line `ready http://…` and takes the address from it."""
-        line = self.process.wait_for_line("ready http://")
+        """Waits for the line `ready http://…` (or `https`) and takes the address from it."""
+        line = self.process.wait_for_line("ready http")
         self.url = line.split()[1].rstrip("/")
         return self
 
