@@ -7,7 +7,14 @@ import pytest
 
 from support.processes import ROOT, run
 
-SCRIPTS = [".ci/run", "cluster/demo", "cluster/test", "cluster/lib/common.sh", "cluster/lib/setup.sh"]
+SCRIPTS = [
+    ".ci/run",
+    "Tests/Fuzz/run",
+    "cluster/demo",
+    "cluster/test",
+    "cluster/lib/common.sh",
+    "cluster/lib/setup.sh",
+]
 COUNT = [sys.executable, str(ROOT / "cluster" / "lib" / "count_tests.py")]
 
 
@@ -16,7 +23,7 @@ def test_script_parses(script):
     assert run(["bash", "-n", str(ROOT / script)]).returncode == 0
 
 
-@pytest.mark.parametrize("script", ["cluster/demo", "cluster/test"])
+@pytest.mark.parametrize("script", ["Tests/Fuzz/run", "cluster/demo", "cluster/test"])
 def test_script_explains_itself(script, tmp_path):
     result = subprocess.run([ROOT / script, "--help"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 0 and f"usage: {script}" in result.stdout

@@ -106,7 +106,7 @@ enum TextChecks {
 
     /// Folders of scripts and of fixtures, where names need no extension.
     private static let scriptFolders: Set<String> = [
-        ".ci", "Tests/Fuzz/HTTP", "benchmarks", "benchmarks/cluster", "benchmarks/gateway", "benchmarks/rpc", "cluster",
+        ".ci", "Tests/Fuzz", "benchmarks", "benchmarks/cluster", "benchmarks/gateway", "benchmarks/rpc", "cluster",
         "cluster/lib",
     ]
 

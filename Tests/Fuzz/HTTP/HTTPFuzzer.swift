@@ -1,13 +1,18 @@
-/// libFuzzer's entry: the bytes are a request, cut into pieces at places that the first byte chooses. The parser must
-/// not trap, must keep no more than its limits, and must find the same in the pieces as in the whole.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzHTTP1Parser(_ data: UnsafePointer<UInt8>?, _ byteCount: Int) -> Int32 {
-    guard let data, byteCount > 1 else { return 0 }
-    let bytes = Array(UnsafeBufferPointer(start: data + 1, count: byteCount - 1))
+/// Requests to begin with; the first byte is the choice.
+let seeds: [String: [UInt8]] = [
+    "chunked": Array(
+        "3POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: v\r\n\r\n".utf8),
+    "get": Array("5GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n".utf8),
+    "length": Array(
+        "7POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhiGET / HTTP/1.0\r\n\r\n".utf8),
+]
+
+/// The bytes are requests, cut into pieces as `choice` says. The parser must not trap, must keep no more than its
+/// limits, and must find the same in the pieces as in the whole.
+func fuzz(choice: UInt8, bytes: [UInt8]) {
     let whole = parse(bytes, pieceByteCount: bytes.count)
-    let cut = parse(bytes, pieceByteCount: 1 + Int(data[0]) % 16)
-    precondition(whole == cut, "the pieces say \(cut), the whole says \(whole)")
-    return 0
+    let cut = parse(bytes, pieceByteCount: 1 + Int(choice) % 16)
+    insist(whole == cut, "the pieces say \(cut), the whole says \(whole)")
 }
 
 private func parse(_ bytes: [UInt8], pieceByteCount: Int) -> [String] {
@@ -33,12 +38,12 @@ private func parse(_ bytes: [UInt8], pieceByteCount: Int) -> [String] {
                     found.append("\(body)")
                     body = []
                 }
-                precondition(body.count <= limits.bodyBytesMax, "a body of \(body.count) bytes")
+                insist(body.count <= limits.bodyBytesMax, "a body of \(body.count) bytes")
             }
         } catch {
             return found + ["\(error)"]
         }
-        precondition(parser.bufferedByteCount <= 1024 + pieceByteCount, "\(parser.bufferedByteCount) bytes kept")
+        insist(parser.bufferedByteCount <= 1024 + pieceByteCount, "\(parser.bufferedByteCount) bytes kept")
     }
     return found + ["\(body)"]
 }
