@@ -132,7 +132,7 @@ let package = Package(
         tests(of: "Models", ["Kernels", "Weights", orderedCollections]),
         tests(of: "HTTPServer", ["Transport", "Wire"]),
         tests(of: "Engine", ["ExpertParallel", "Kernels", "Models", "Scheduling", "Weights", "Wire"]),
-        tests(of: "ExpertParallel", ["Kernels", "Models", "Wire", "Transport", "Weights", "Placement"]),
+        tests(of: "ExpertParallel", ["Kernels", "Models", "Wire", "Transport", "Weights", logging]),
         tests(of: "ServiceSupport", [logging]),
         tests(of: "GatewayService", ["HTTPServer", "Tokenizer", "Transport", "Wire", logging]),
         .testTarget(

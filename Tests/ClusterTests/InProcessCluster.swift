@@ -91,6 +91,7 @@ final class InProcessCluster {
             let status = try status()
             if isWanted(status) { return status }
             guard ContinuousClock.now < deadline else { throw TimedOut(status: status) }
+            Waiting.pace(milliseconds: 5)
         }
     }
 
