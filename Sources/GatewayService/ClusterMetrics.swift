@@ -44,8 +44,8 @@ enum ClusterMetrics {
         counter("prompt_tokens_total", "Prompt tokens computed.", work.promptTokens)
         counter("requests_total", "Requests accepted by the coordinator.", work.requests)
         counter("failed_requests_total", "Requests that ended with an error.", work.failedRequests)
-        counter("steps_total", "Steps run.", work.steps)
-        for (phase, seconds) in work.phaseSeconds {
+        if let steps = work.steps { counter("steps_total", "Steps run.", steps) }
+        for (phase, seconds) in work.phaseSeconds ?? [:] {
             registry.gauge(
                 "colony_step_phase_seconds", help: "Seconds spent in a phase of the steps since the start.",
                 labels: ["phase": phase]

@@ -109,18 +109,19 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public var requests: UInt64
         /// Requests that ended with an error since the start.
         public var failedRequests: UInt64
-        /// Steps run since the start.
-        public var steps: UInt64
+        /// Steps run since the start; nil from a coordinator that does not tell.
+        public var steps: UInt64?
         /// Seconds spent in each phase of the steps since the start: `attention`, `route` (router and sending),
-        /// `combine` (waiting for experts and adding their rows), `dense`, `head`.
-        public var phaseSeconds: [String: Double]
+        /// `combine` (waiting for experts and adding their rows), `dense`, `head`; nil from a coordinator that
+        /// does not tell.
+        public var phaseSeconds: [String: Double]?
 
         /// Describes the work.
         public init(
             runningSequences: Int = 0, waitingSequences: Int = 0, cachedTokens: Int = 0, cachedTokensMax: Int = 0,
             generatedTokens: UInt64 = 0, promptTokens: UInt64 = 0, requests: UInt64 = 0, failedRequests: UInt64 = 0,
-            steps: UInt64 = 0,
-            phaseSeconds: [String: Double] = [:]
+            steps: UInt64? = nil,
+            phaseSeconds: [String: Double]? = nil
         ) {
             self.runningSequences = runningSequences
             self.waitingSequences = waitingSequences
