@@ -35,7 +35,7 @@ FROM debian:12-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl libnghttp2-14 libpcre2-8-0 libssl3 libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --create-home --home-dir /var/lib/colony --shell /usr/sbin/nologin colony
+    && useradd --uid 10001 --create-home --home-dir /var/lib/colony --shell /usr/sbin/nologin colony
 
 COPY --from=build /programs/ /usr/local/bin/
 COPY cluster/cluster.yaml /usr/share/colony/cluster.yaml
