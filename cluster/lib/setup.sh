@@ -1,6 +1,9 @@
 # Gets a Debian machine with a Swift toolchain ready to build and to run Colony. Each step looks first whether anything
 # is missing, says what it does, and does nothing the second time. Sourced after common.sh.
 
+# What a Swift toolchain takes from the system: headers of C and C++, and the linker.
+toolchain_packages=(g++)
+
 # Needed to build.
 build_packages=(git libnghttp2-dev libpcre2-dev libssl-dev pkg-config)
 
@@ -52,8 +55,11 @@ ensure_packages() {
 ensure_swift() {
     command -v swift >/dev/null ||
         fail "no 'swift' in PATH: install a Swift 6.2 (or later) toolchain, see https://www.swift.org/install/linux"
-    local version
-    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+    local output version
+    # What fails here, on a bare system, is most often a library that the toolchain needs: say which.
+    output=$(swift --version 2>&1) ||
+        fail "'swift' does not run (https://www.swift.org/install/linux lists the packages it needs): $output"
+    version=$(sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' <<<"$output" | head -n 1)
     [ -n "$version" ] || fail "'swift --version' says nothing that looks like a version"
     [ "$(printf '%s\n' 6.2 "$version" | sort -V | head -n 1)" = 6.2 ] || fail "Swift $version is too old, 6.2 is needed"
     note "Swift $version"
