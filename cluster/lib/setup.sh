@@ -16,15 +16,14 @@ is_installed() {
     [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = "install ok installed" ]
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        # Without a terminal nobody can type a password: fail at once instead of waiting for it.
-        if [ -t 0 ]; then sudo "$@"; else sudo -n "$@"; fi
-    else
-        fail "neither root nor sudo: as root, run '$*'"
-    fi
+# Sets $as_root to what a command needs in front of it to run as root: nothing, or sudo, which asks on the terminal for
+# a password. Without a terminal nobody can type one: it fails at once then, instead of waiting.
+find_root() {
+    as_root=()
+    [ "$(id -u)" != 0 ] || return 0
+    command -v sudo >/dev/null || fail "neither root nor sudo: as root, run 'apt-get install $*'"
+    as_root=(sudo)
+    [ -t 0 ] || as_root+=(-n)
 }
 
 # Installs those of the named Debian packages that are missing.
@@ -42,10 +41,11 @@ ensure_packages() {
         return 0
     fi
     note "system packages: installing ${missing[*]}"
-    local log="$run_directory/apt.log"
-    if ! { as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q &&
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"; } \
-        >"$log" 2>&1 </dev/null; then
+    local as_root log="$run_directory/apt.log"
+    find_root "${missing[@]}"
+    as_root+=(env DEBIAN_FRONTEND=noninteractive)
+    if ! { "${as_root[@]}" apt-get update -q &&
+        "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
         tail -n 20 "$log" >&2
         fail "apt-get could not install ${missing[*]}"
     fi
