@@ -1,8 +1,10 @@
 # Gets a Debian machine with a Swift toolchain ready to build and to run Colony. Each step looks first whether anything
 # is missing, says what it does, and does nothing the second time. Sourced after common.sh.
 
-# What a Swift toolchain takes from the system: headers of C and C++, and the linker.
-toolchain_packages=(g++)
+# What a Swift toolchain takes from the system, the headers of C and C++ and a linker: g++ brings them all, if they did
+# not come with something else.
+toolchain_packages=()
+{ command -v ld && ls -d /usr/include/c++/*; } >/dev/null 2>&1 || toolchain_packages=(g++)
 
 # Needed to build.
 build_packages=(git libnghttp2-dev libpcre2-dev libssl-dev pkg-config)
