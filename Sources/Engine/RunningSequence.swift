@@ -21,6 +21,8 @@ final class RunningSequence {
     let onEvent: @Sendable (GenerationEvent) -> Void
     /// Generated so far.
     private(set) var output: [TokenID] = []
+    /// Why it cannot go on; nil if it can.
+    private(set) var failure: Refusal?
     /// Prompt tokens that were scored and reported; a preempted sequence does not report them twice.
     private var scoredCount = 0
     private var pending = Generated()
@@ -100,11 +102,17 @@ final class RunningSequence {
     }
 
     private func drawToken(_ logits: UnsafeBufferPointer<Float>, _ sampler: inout Sampler) {
-        let token = sampler.draw(
+        let drawn = sampler.draw(
             logits,
             Sampler.Context(
                 parameters: request.sampling, prompt: request.prompt, output: output,
                 banned: output.count < Int(request.tokensMin) ? request.stopTokens : []))
+        guard let token = drawn else {
+            failure = Refusal(
+                .internalError,
+                "the model gives no number as a logit after token \(tokenCount): its weights are damaged or overflow")
+            return
+        }
         output.append(token)
         hasDrawn = true
         pending.tokens.append(

@@ -37,7 +37,8 @@ public struct Sampler {
     }
 
     /// Draws the next token.
-    public mutating func draw(_ logits: UnsafeBufferPointer<Float>, _ context: Context) -> TokenID {
+    /// - Returns: nil if the logits are not numbers: the weights are damaged, or overflow for this very text.
+    public mutating func draw(_ logits: UnsafeBufferPointer<Float>, _ context: Context) -> TokenID? {
         guard Self.needsAdjusting(context) else { return choose(logits, context) }
         adjusted.removeAll(keepingCapacity: true)
         adjusted.append(contentsOf: logits)
@@ -83,8 +84,9 @@ public struct Sampler {
         for token in context.banned { adjusted[Int(token.value)] = -.infinity }
     }
 
-    private mutating func choose(_ logits: UnsafeBufferPointer<Float>, _ context: Context) -> TokenID {
+    private mutating func choose(_ logits: UnsafeBufferPointer<Float>, _ context: Context) -> TokenID? {
         let best = compute.argmax(logits)
+        guard logits[best].isFinite else { return nil }
         let parameters = context.parameters
         guard parameters.temperature > 0, parameters.topK != 1 else { return TokenID(Int32(best)) }
         let scale = ProbabilityScale(largest: logits[best], temperature: parameters.temperature)

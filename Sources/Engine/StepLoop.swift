@@ -109,6 +109,10 @@ final class StepLoop {
         for work in plan.work {
             guard let sequence = sequences[work.sequence] else { continue }
             statistics.promptTokens += UInt64(work.positions.clamped(to: 0..<sequence.request.prompt.count).count)
+            if let failure = sequence.failure {
+                fail(sequence, failure)
+                continue
+            }
             switch sequence.finishStep(computedCount: work.positions.upperBound) {
             case .continues: break
             case .ended: end(sequence)

@@ -30,7 +30,8 @@ struct LoadPlan: Sendable {
         let base: JSON = [
             "model": "default", "prompt": .array(prompt), "max_tokens": .integer(Int64(outputTokens)),
             "ignore_eos": true, "temperature": .double(temperature), "seed": .integer(Int64(index)),
-            "stream": .bool(streams),
+            // Every token is an event then, also one that has no text of its own.
+            "stream": .bool(streams), "return_token_ids": true,
         ]
         guard streams else { return Array(base.serialised().utf8) }
         // The usage comes with the last event.

@@ -18,7 +18,7 @@ import Wire
             let context = Sampler.Context(
                 parameters: parameters, prompt: Array(repeating: TokenID(0), count: position + 1), output: [],
                 banned: [])
-            return Int(logits.withUnsafeBufferPointer { sampler.draw($0, context).value })
+            return Int(logits.withUnsafeBufferPointer { sampler.draw($0, context)?.value ?? -1 })
         }
     }
 
@@ -69,6 +69,8 @@ import Wire
         let logits: [Float] = [.nan, 1, 2, -.infinity]
         #expect(Set(draws(logits, SamplingParameters(temperature: 0), count: 2)) == [2])
         #expect(Set(draws(logits, SamplingParameters(temperature: 1, seed: 1))) == [1, 2])
+        #expect(draws([.nan, .nan], SamplingParameters(temperature: 1), count: 1) == [-1])
+        #expect(draws([.infinity, 1], SamplingParameters(temperature: 0), count: 1) == [-1])
     }
 
     @Test func penaltiesAndBiasMoveLogits() {
@@ -76,7 +78,7 @@ import Wire
         func draw(_ parameters: SamplingParameters, output: [TokenID] = [], banned: [TokenID] = []) -> Int32 {
             let context = Sampler.Context(
                 parameters: parameters, prompt: [TokenID(3)], output: output, banned: banned)
-            return [Float(5), 4.5, 4, 3.9].withUnsafeBufferPointer { sampler.draw($0, context).value }
+            return [Float(5), 4.5, 4, 3.9].withUnsafeBufferPointer { sampler.draw($0, context)?.value ?? -1 }
         }
         #expect(draw(SamplingParameters()) == 0)
         #expect(draw(SamplingParameters(presencePenalty: 0.6), output: [TokenID(0)]) == 1)

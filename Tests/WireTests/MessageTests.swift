@@ -95,7 +95,6 @@ struct MessageTests {
         (60, 0x0100_0000, "padding at byte 63 is not zero"),
         (64, 2, "tokenRow is 2, the limit is 1"),
         (68, 65536, "expert is 65536, the limit is 65535"),
-        (72, 0x7FC0_0000, "weight is nan"),
         (100, 0x0001_0000, "padding at byte 102 is not zero"),
     ])
     func dispatchesThatLieAreRefused(offset: Int, value: UInt32, reason: String) throws {

@@ -44,7 +44,7 @@ def bf16(name, shape, random):
         values = numpy.ones(shape, numpy.float32)
     else:
         values = random.standard_normal(shape, numpy.float32) / numpy.sqrt(shape[-1])
-    return (values.view(numpy.uint32) >> 16).astype(numpy.uint16)
+    return (values.astype(numpy.float32).view(numpy.uint32) >> 16).astype(numpy.uint16)
 
 
 def main():

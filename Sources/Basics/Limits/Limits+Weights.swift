@@ -15,7 +15,8 @@ extension Limits {
         public static let digestSamplesPerFile = 16
         /// Size of one such sample, in bytes.
         public static let digestSampleBytes = 4096
-        /// How far around a page that is read the kernel may map further pages unasked, in bytes (Linux maps 64 KiB).
-        public static let faultAroundBytes = 64 << 10
+        /// How far around a page that is read the kernel may map further pages unasked, in bytes: 64 KiB, or the whole
+        /// of a large folio of the page cache, which Linux makes up to 2 MiB big.
+        public static let faultAroundBytes = 2 << 20
     }
 }

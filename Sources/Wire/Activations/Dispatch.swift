@@ -126,9 +126,6 @@ public struct DispatchView {
             guard pair.expert < UInt32(Limits.Wire.expertsMax) else {
                 throw .beyondLimit(field: "expert", value: Int(pair.expert), limit: Limits.Wire.expertsMax - 1)
             }
-            guard pair.weight.isFinite else {
-                throw .invalidValue(field: "weight", reason: "is \(pair.weight)")
-            }
         }
     }
 
