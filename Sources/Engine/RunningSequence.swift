@@ -75,7 +75,11 @@ final class RunningSequence {
         if position + 1 < request.prompt.count {
             reportFirstPromptToken()
             let token = request.prompt[position + 1]
-            pending.promptTokens.append(sampler.score(token, logits, topCount: Int(request.logprobCount ?? 0)))
+            guard let scored = sampler.score(token, logits, topCount: Int(request.logprobCount ?? 0)) else {
+                failure = Self.noNumbers(after: position + 1)
+                return false
+            }
+            pending.promptTokens.append(scored)
             scoredCount = position + 2
         } else {
             drawToken(logits, &sampler)
@@ -107,16 +111,25 @@ final class RunningSequence {
             Sampler.Context(
                 parameters: request.sampling, prompt: request.prompt, output: output,
                 banned: output.count < Int(request.tokensMin) ? request.stopTokens : []))
-        guard let token = drawn else {
-            failure = Refusal(
-                .internalError,
-                "the model gives no number as a logit after token \(tokenCount): its weights are damaged or overflow")
+        guard let token = drawn, let scored = score(token, logits, sampler) else {
+            failure = Self.noNumbers(after: tokenCount)
             return
         }
         output.append(token)
         hasDrawn = true
-        pending.tokens.append(
-            request.logprobCount.map { sampler.score(token, logits, topCount: Int($0)) } ?? ScoredToken(token: token))
+        pending.tokens.append(scored)
+    }
+
+    /// The token as it is reported: with its score if one was asked for.
+    private func score(_ token: TokenID, _ logits: UnsafeBufferPointer<Float>, _ sampler: Sampler) -> ScoredToken? {
+        guard let count = request.logprobCount else { return ScoredToken(token: token) }
+        return sampler.score(token, logits, topCount: Int(count))
+    }
+
+    private static func noNumbers(after tokenCount: Int) -> Refusal {
+        Refusal(
+            .internalError,
+            "the model gives no number as a logit after token \(tokenCount): its weights are damaged or overflow")
     }
 
     /// The first token of a prompt is predicted by nothing: it is reported without a score.

@@ -50,8 +50,10 @@ public struct Sampler {
     }
 
     /// The logprob of `token` and the `topCount` likeliest tokens, from the logits as the model gave them.
-    public func score(_ token: TokenID, _ logits: UnsafeBufferPointer<Float>, topCount: Int) -> ScoredToken {
+    /// - Returns: nil if the logits are not numbers.
+    public func score(_ token: TokenID, _ logits: UnsafeBufferPointer<Float>, topCount: Int) -> ScoredToken? {
         let normaliser = compute.logSumExp(logits)
+        guard normaliser.isFinite else { return nil }
         let top = topCount == 0 ? [] : compute.topN(logits, count: topCount)
         return ScoredToken(
             token: token, logprob: logits[Int(token.value)] - normaliser,
