@@ -11,32 +11,33 @@ import Wire
 
     @Test(arguments: Fixtures.checkpointNames) func answersEqualTheReference(name: String) throws {
         let harness = try EngineHarness(checkpoint: name)
-        let golden = try Golden(checkpoint: name)
-        #expect(golden.cases.count >= 4)
-        for expected in golden.cases {
+        let golden = try GoldenAnswer.load(name)
+        #expect(golden.count >= 4)
+        for expected in golden {
             let answer = try harness.run(request(expected))
             #expect(answer.tokens.map(\.token) == expected.greedy)
             #expect(answer.promptTokens.map(\.token) == expected.prompt)
             #expect(answer.promptTokens.first?.logprob == nil)
             let scored = answer.promptTokens.dropFirst() + answer.tokens
             for (position, token) in scored.enumerated() {
-                let difference = abs(Double(token.logprob ?? .nan) - expected.tokenLogprob(after: position))
+                let difference = abs(
+                    Double(token.logprob ?? .nan) - (expected.tokenLogits[position] - expected.logSumExp[position]))
                 #expect(difference < Self.tolerance, "position \(position)")
                 compareTop(token, expected, position)
             }
         }
     }
 
-    private func request(_ expected: Golden.Case) -> Generate {
+    private func request(_ expected: GoldenAnswer) -> Generate {
         Generate(
             prompt: expected.prompt, tokensMax: UInt32(expected.greedy.count), logprobCount: 20,
             wantsPromptLogprobs: true)
     }
 
-    private func compareTop(_ token: ScoredToken, _ expected: Golden.Case, _ position: Int) {
+    private func compareTop(_ token: ScoredToken, _ expected: GoldenAnswer, _ position: Int) {
         #expect(token.top.count == 20)
         let ours = Dictionary(token.top.map { ($0.token, Double($0.logprob)) }, uniquingKeysWith: { first, _ in first })
-        for (id, logit) in zip(expected.topIDs[position], expected.topLogits[position]).prefix(10) {
+        for (id, logit) in zip(expected.topTokens[position], expected.topLogits[position]).prefix(10) {
             let logprob = logit - expected.logSumExp[position]
             #expect(abs((ours[id] ?? .nan) - logprob) < Self.tolerance, "position \(position), token \(id)")
         }

@@ -1,4 +1,5 @@
 import Scheduling
+import TestSupport
 import Testing
 
 /// What the steps did, one line each, as people would write it down.
@@ -69,7 +70,7 @@ private struct Transcript {
     /// Random arrivals, growth and departures: every plan keeps the limits, no position is computed twice without a
     /// preemption between, and every sequence comes to its end.
     @Test(arguments: 0..<40) func invariantsHoldUnderRandomLoad(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed: seed)
         let limits = SchedulerLimits(sequencesMax: 3, rowsMax: 5, blockPositions: 4, blockCount: 6)
         var scheduler = Scheduler(limits)
         var known: [SequenceID: Int] = [:]
@@ -110,17 +111,5 @@ private struct Transcript {
         }
         #expect(known.isEmpty)
         #expect(scheduler.isIdle)
-    }
-}
-
-private struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }
