@@ -30,7 +30,7 @@ public final class Coordinator: Sendable {
 
     /// How far the start is.
     enum StartProgress: Sendable {
-        case loadingExperts(bytesLoaded: UInt64, bytesTotal: UInt64)
+        case loadingExperts(LoadProgress)
         case loadingTrunk(layers: Int)
         case placed
         case waitingForWorkers
@@ -118,8 +118,7 @@ public final class Coordinator: Sendable {
         switch progress {
         case .loadingTrunk(let layers):
             return "loading the model: \(layers) of \(description.layers.count) layers"
-        case .loadingExperts(let bytesLoaded, let bytesTotal):
-            return "loading experts: \(percent(bytesLoaded, of: bytesTotal)) of \(bytesTotal) bytes"
+        case .loadingExperts(let progress): return "loading experts: \(progress.text)"
         case .waitingForWorkers: return supervisor.unavailability ?? "placing the experts"
         case .placed: return supervisor.unavailability ?? (hasEngine ? nil : "starting the engine")
         }
@@ -197,11 +196,13 @@ public final class Coordinator: Sendable {
     private func loadLocally() throws -> @Sendable () -> any ExpertBackend {
         var weights: [ShardID: ExpertWeights] = [:]
         var bytesLoaded: UInt64 = 0
+        let stopwatch = Stopwatch()
         for size in try loader.shardSizes() where !state.withLock({ $0.isStopping }) {
             weights[size.shard] = try loader.load(size.shard)
             bytesLoaded += size.byteCount
-            let progress = StartProgress.loadingExperts(bytesLoaded: bytesLoaded, bytesTotal: weightBytes)
-            state.withLock { $0.progress = progress }
+            let progress = LoadProgress(
+                bytesLoaded: bytesLoaded, bytesTotal: weightBytes, seconds: stopwatch.elapsedSeconds)
+            state.withLock { $0.progress = .loadingExperts(progress) }
         }
         let table = ExpertTable(epoch: PlacementEpoch(1), weights: weights)
         state.withLock { $0.localTable = table }
@@ -265,8 +266,4 @@ public final class Coordinator: Sendable {
             logger.info("worker ready", metadata: ["worker": "\(node)"])
         }
     }
-}
-
-func percent(_ part: UInt64, of whole: UInt64) -> String {
-    whole == 0 ? "100 %" : "\(Int((Double(part) / Double(whole) * 100).rounded(.down))) %"
 }

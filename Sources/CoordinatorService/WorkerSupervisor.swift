@@ -57,6 +57,7 @@ final class WorkerSupervisor: Sendable {
         var workers: [NodeID: SupervisedWorker] = [:]
         var happenings: [Happening] = []
         var assignment: (placement: Placement, epoch: PlacementEpoch)?
+        var assignmentTime: Moment?
         var isStopping = false
     }
 
@@ -116,6 +117,7 @@ final class WorkerSupervisor: Sendable {
     func assign(_ placement: Placement, epoch: PlacementEpoch) {
         state.withLock { state in
             state.assignment = (placement, epoch)
+            state.assignmentTime = Self.now
             for node in state.workers.keys.sorted() {
                 let directives = state.membership.onReassigned(node, now: Self.now)
                 state.workers[node]?.pending += directives
@@ -133,13 +135,25 @@ final class WorkerSupervisor: Sendable {
             // Those that cannot be reached first: the others wait for them.
             let unreached = missing.first { $0.state == .dead } ?? missing.first { $0.state == .connecting }
             guard let first = unreached ?? missing.first else { return nil }
-            let progress =
-                first.shardBytes > 0 && first.state == .loading
-                ? " (\(percent(first.loadedBytes, of: first.shardBytes)))" : ""
+            if missing.allSatisfy({ $0.state == .loading }), let progress = Self.loadProgress(state) {
+                return "loading experts: \(progress.text)"
+            }
             let others = missing.count > 1 ? ", \(missing.count - 1) more not ready" : ""
             let reason = first.reason.map { ": \($0)" } ?? ""
-            return "node \(first.node) is \(first.state.rawValue)\(progress)\(reason)\(others)"
+            return "node \(first.node) is \(first.state.rawValue)\(reason)\(others)"
         }
+    }
+
+    /// How far the workers are together; nil before the first placement, and where one of them cannot load.
+    private static func loadProgress(_ state: State) -> LoadProgress? {
+        guard let start = state.assignmentTime, let placement = state.assignment?.placement else { return nil }
+        let members = state.membership.members
+        let hasFailed = members.contains { $0.state == .loading && $0.reason != Membership.loadingReason }
+        guard !hasFailed else { return nil }
+        return LoadProgress(
+            bytesLoaded: members.reduce(0) { $0 + $1.loadedBytes },
+            bytesTotal: placement.byteCounts.values.reduce(0, +),
+            seconds: Double(now.microseconds(since: start)) / 1e6)
     }
 
     /// The workers as `status` shows them.

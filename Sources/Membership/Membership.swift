@@ -73,6 +73,9 @@ public struct Membership: Sendable {
         public let shardBytes: UInt64
     }
 
+    /// The reason of a worker that loads as it should.
+    public static let loadingReason = "loading its shards"
+
     private var nodes: [NodeID: NodeMachine] = [:]
     private let order: [NodeID]
     private var lastTick: Moment

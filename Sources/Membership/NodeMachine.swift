@@ -65,7 +65,7 @@ struct NodeMachine: Sendable {
         case .suspect: (.suspect, "silent for more than \(timings.suspectMilliseconds) ms")
         case .linked(let liveness):
             switch liveness.duty {
-            case .loading: (.loading, "loading its shards")
+            case .loading: (.loading, Membership.loadingReason)
             case .loadFailed(let reason, _): (.loading, reason)
             case .serving: (.ready, nil)
             }

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Wire
 
@@ -11,7 +12,7 @@ struct StatusTable {
         var lines = [
             status.isReady ? "ready" : "not ready: \(status.reason ?? "for no known reason")",
             """
-            model \(model.name) (\(model.family), \(Self.bytes(model.weightBytes)) of weights, context \
+            model \(model.name) (\(model.family), \(ReadableBytes.text(model.weightBytes)) of weights, context \
             \(model.contextTokensMax) tokens, digest \(model.digest.prefix(12)))
             """,
             "",
@@ -30,11 +31,12 @@ struct StatusTable {
         let isHost = node.role == .worker || node.shardCount > 0
         let weights =
             node.loadedBytes < node.shardBytes
-            ? "\(bytes(node.loadedBytes)) of \(bytes(node.shardBytes))" : bytes(node.shardBytes)
+            ? "\(ReadableBytes.text(node.loadedBytes)) of \(ReadableBytes.text(node.shardBytes))"
+            : ReadableBytes.text(node.shardBytes)
         return [
             node.name, node.role.rawValue, node.state.rawValue, node.address, isHost ? "\(node.shardCount)" : "-",
-            isHost ? weights : "-", node.memoryBudgetBytes > 0 ? bytes(node.memoryBudgetBytes) : "-",
-            node.residentBytes > 0 ? bytes(node.residentBytes) : "-",
+            isHost ? weights : "-", node.memoryBudgetBytes > 0 ? ReadableBytes.text(node.memoryBudgetBytes) : "-",
+            node.residentBytes > 0 ? ReadableBytes.text(node.residentBytes) : "-",
             node.roundTripMilliseconds.map { String(format: "%.2f ms", $0) } ?? "-",
             node.role == .worker ? String(format: "%.0f %%", node.load * 100) : "-",
             node.instructionSet.isEmpty ? "-" : node.instructionSet,
@@ -58,17 +60,5 @@ struct StatusTable {
             let line = cells.joined(separator: "  ")
             return String(line.reversed().drop { $0 == " " }.reversed())
         }
-    }
-
-    /// Bytes for people, in powers of 1024.
-    static func bytes(_ count: UInt64) -> String {
-        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
-        var value = Double(count)
-        var unit = 0
-        while value >= 1024, unit < units.count - 1 {
-            value /= 1024
-            unit += 1
-        }
-        return unit == 0 ? "\(count) B" : String(format: value < 10 ? "%.1f %@" : "%.0f %@", value, units[unit])
     }
 }

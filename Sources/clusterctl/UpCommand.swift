@@ -122,7 +122,7 @@ struct UpCommand: ParsableCommand {
         Self.say(
             """
             model \(checkpoint.name): \(description.family), \(description.layers.count) layers, \
-            \(StatusTable.bytes(checkpoint.tensorBytes))
+            \(ReadableBytes.text(checkpoint.tensorBytes))
             """
         )
     }
