@@ -77,8 +77,12 @@ let package = Package(
         // Level 4
         library("Engine", ["Basics", "Kernels", "Models", "Scheduling", "Wire", logging]),
         library(
-            "ExpertParallel", ["Basics", "Kernels", "Models", "Weights", "Wire", "Transport", "Placement", logging]),
-        library("ServiceSupport", ["Basics", "Configuration", "CLinux", argumentParser, orderedCollections, logging]),
+            "ExpertParallel", ["Basics", "Kernels", "Models", "Weights", "Wire", "Transport", logging]),
+        library(
+            "ServiceSupport",
+            [
+                "Basics", "Configuration", "CLinux", "Transport", "Wire", argumentParser, orderedCollections, logging,
+            ]),
 
         // Level 5
         library(

@@ -42,7 +42,7 @@ public final class Coordinator: Sendable {
     let logger: Logger
     let supervisor: WorkerSupervisor
     let gateways = ConnectedGateways()
-    let weightBytes: UInt64
+    private let shardSizes: [(shard: ShardID, byteCount: UInt64)]
     private let compute: Compute
     private let loader: ExpertLoader
     private let state = Mutex(State())
@@ -58,7 +58,7 @@ public final class Coordinator: Sendable {
             instructionSet: options.instructionSet, threadCount: options.threadCount,
             spinMicroseconds: options.spinMicroseconds)
         loader = ExpertLoader(checkpoint: checkpoint, description: description)
-        weightBytes = try loader.shardSizes().reduce(0) { $0 + $1.byteCount }
+        shardSizes = try loader.shardSizes()
         supervisor = WorkerSupervisor(
             workers: options.workers,
             options: WorkerSupervisor.Options(
@@ -193,15 +193,18 @@ public final class Coordinator: Sendable {
         return engine
     }
 
-    private func loadLocally() throws -> @Sendable () -> any ExpertBackend {
+    /// - Returns: nil if the coordinator stops.
+    private func loadLocally() throws -> (@Sendable () -> any ExpertBackend)? {
         var weights: [ShardID: ExpertWeights] = [:]
+        let bytesTotal = shardSizes.reduce(0) { $0 + $1.byteCount }
         var bytesLoaded: UInt64 = 0
         let stopwatch = Stopwatch()
-        for size in try loader.shardSizes() where !state.withLock({ $0.isStopping }) {
+        for size in shardSizes {
+            guard !state.withLock({ $0.isStopping }) else { return nil }
             weights[size.shard] = try loader.load(size.shard)
             bytesLoaded += size.byteCount
             let progress = LoadProgress(
-                bytesLoaded: bytesLoaded, bytesTotal: weightBytes, seconds: stopwatch.elapsedSeconds)
+                bytesLoaded: bytesLoaded, bytesTotal: bytesTotal, seconds: stopwatch.elapsedSeconds)
             state.withLock { $0.progress = .loadingExperts(progress) }
         }
         let table = ExpertTable(epoch: PlacementEpoch(1), weights: weights)
@@ -213,8 +216,8 @@ public final class Coordinator: Sendable {
     /// Plans as soon as every worker is known. A plan that does not fit is tried again when a worker comes back with
     /// another budget.
     /// - Returns: nil if the coordinator stops.
-    private func plan() throws -> Placement? {
-        let shards = try loader.shardSizes().map { ShardSize(shard: $0.shard, byteCount: $0.byteCount) }
+    private func plan() -> Placement? {
+        let shards = shardSizes.map { ShardSize(shard: $0.shard, byteCount: $0.byteCount) }
         var known: [NodeID: UInt64]?
         while let budgets = supervisor.waitForBudgets(otherThan: known) {
             known = budgets
@@ -232,9 +235,9 @@ public final class Coordinator: Sendable {
     }
 
     /// - Returns: nil if the coordinator stops.
-    private func placeOnWorkers() throws -> (@Sendable () -> any ExpertBackend)? {
+    private func placeOnWorkers() -> (@Sendable () -> any ExpertBackend)? {
         state.withLock { $0.progress = .waitingForWorkers }
-        guard let placement = try plan() else { return nil }
+        guard let placement = plan() else { return nil }
         let epoch = PlacementEpoch(1)
         supervisor.assign(placement, epoch: epoch)
         for node in placement.shards.keys.sorted() {

@@ -41,16 +41,12 @@ extension GatewayConfiguration {
 extension Gateway {
     /// The gateway of a cluster, with its certificate checked; it serves, and dials the coordinator, from `start()`
     /// on.
-    public convenience init(_ configuration: ClusterConfiguration, logger: Logger) throws(GatewayError) {
+    public convenience init(
+        _ configuration: ClusterConfiguration, identity: NodeIdentity, logger: Logger
+    ) throws(GatewayError) {
         let own = try GatewayConfiguration(configuration)
         let coordinator = try GatewayConfiguration.endpoint(
             configuration.coordinator.address, key: "coordinator.address")
-        let identity: NodeIdentity
-        do {
-            identity = try NodeIdentity.load(directory: configuration.certificates)
-        } catch {
-            throw .identityUnusable(directory: configuration.certificates, reason: error.description)
-        }
         guard identity.role == .gateway, identity.node == own.node else {
             throw .identityUnusable(
                 directory: configuration.certificates,

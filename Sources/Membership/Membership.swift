@@ -98,9 +98,6 @@ public struct Membership: Sendable {
     /// The state of a worker; nil if it is unknown.
     public func state(of node: NodeID) -> ClusterStatus.NodeState? { member(node)?.state }
 
-    /// Whether all workers answer dispatches. (A suspect one may still.)
-    public var areAllReady: Bool { order.allSatisfy { state(of: $0) == .ready } }
-
     /// Time has passed. Call it every 50 ms or so: nothing happens between ticks but what is told.
     public mutating func onTick(now: Moment) -> [Directive] {
         let pause = now.microseconds(since: lastTick)

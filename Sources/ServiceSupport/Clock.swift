@@ -20,9 +20,6 @@ public struct Stopwatch: Sendable {
     /// Time since the start.
     public var elapsedNanoseconds: UInt64 { MonotonicClock.nowNanoseconds - startNanoseconds }
 
-    /// Time since the start, in whole microseconds.
-    public var elapsedMicroseconds: UInt64 { elapsedNanoseconds / 1000 }
-
     /// Time since the start.
     public var elapsedSeconds: Double { Double(elapsedNanoseconds) / 1e9 }
 

@@ -1,10 +1,12 @@
 public import ArgumentParser
-public import Basics
+import Basics
 import CLinux
 public import Configuration
 import Foundation
 import Glibc
 public import Logging
+public import Transport
+import Wire
 
 /// The command line that coordinator, worker and gateway have in common.
 public struct ServiceArguments: ParsableArguments {
@@ -35,44 +37,40 @@ public enum ServiceProgram {
     /// Standard output's line `listening HOST:PORT` begins with this.
     public static let listeningPrefix = "listening "
 
-    /// Refuses a certificate of another role: a process that starts with it would be refused by everyone else.
-    public static func check(role: String, isRoleOf program: ConfigurationRole, node: NodeID) throws {
-        guard role != program.rawValue else { return }
-        throw WrongCertificate(node: node, role: role, program: program)
-    }
-
-    /// A process was given another process's certificate.
-    public struct WrongCertificate: Error, CustomStringConvertible {
-        let node: NodeID
-        let role: String
+    /// A process was given another process's certificate; with it everyone else would refuse it.
+    private struct WrongCertificate: Error, CustomStringConvertible {
+        let identity: NodeIdentity
         let program: ConfigurationRole
 
-        /// One line for people.
-        public var description: String {
-            "the certificate of \(node) is a \(role)'s, and cannot be used by a \(program.rawValue)"
+        var description: String {
+            "the certificate of \(identity.node) is a \(identity.role.rawValue)'s, and cannot be used by a "
+                + program.rawValue
         }
     }
 
     /// Reads the configuration, starts the service, tells where it listens on standard output, and waits for SIGINT or
     /// SIGTERM.
-    /// - Parameter start: gets the configuration, and a logger that it gives the service.
+    /// - Parameter start: gets the configuration, the certificate, whose role is right, and a logger.
     /// - Throws: `ExitCode` 1 if the service cannot start, 2 if the configuration is wrong; the reason is printed.
     public static func run(
-        _ role: ConfigurationRole, _ arguments: ServiceArguments, node: (ClusterConfiguration) throws -> NodeID,
-        start: (ClusterConfiguration, Logger) throws -> any RunningService
+        _ role: ConfigurationRole, _ arguments: ServiceArguments,
+        start: (ClusterConfiguration, NodeIdentity, Logger) throws -> any RunningService
     ) throws {
         endWithParent()
         let signals = SignalWaiter()
         let configuration = try load(role, arguments)
         let service: any RunningService
         do {
-            let name = try node(configuration)
+            let identity = try NodeIdentity.load(directory: configuration.certificates)
+            guard identity.role.rawValue == role.rawValue else {
+                throw WrongCertificate(identity: identity, program: role)
+            }
             ServiceLog.bootstrap(
-                node: name.value, level: Logger.Level(rawValue: configuration.log.level) ?? .info,
+                node: identity.node.value, level: Logger.Level(rawValue: configuration.log.level) ?? .info,
                 format: LogFormat(rawValue: configuration.log.format) ?? .text)
             let logger = Logger(label: role.rawValue)
             warnOfUnknownVariables(logger)
-            service = try start(configuration, logger)
+            service = try start(configuration, identity, logger)
         } catch {
             throw failure(role, "\(error)", ExitCode.failure)
         }

@@ -7,7 +7,6 @@ import Kernels
 import Logging
 import ServiceSupport
 import Transport
-import Wire
 
 /// `coordinator --config cluster.yaml`: runs the sequences until it is stopped.
 @main
@@ -23,12 +22,8 @@ struct CoordinatorCommand: CommandLineProgram {
     @OptionGroup var arguments: ServiceArguments
 
     func run() throws {
-        try ServiceProgram.run(.coordinator, arguments) { configuration in
-            let identity = try NodeIdentity.load(directory: configuration.certificates)
-            try ServiceProgram.check(role: identity.role.rawValue, isRoleOf: .coordinator, node: identity.node)
-            return identity.node
-        } start: { configuration, logger in
-            try RunningCoordinator(configuration, logger)
+        try ServiceProgram.run(.coordinator, arguments) { configuration, identity, logger in
+            try RunningCoordinator(configuration, identity, logger)
         }
     }
 }
@@ -38,13 +33,12 @@ private struct RunningCoordinator: RunningService {
     let coordinator: Coordinator
     let address: String
 
-    init(_ configuration: ClusterConfiguration, _ logger: Logger) throws {
+    init(_ configuration: ClusterConfiguration, _ identity: NodeIdentity, _ logger: Logger) throws {
         let own = configuration.coordinator
         let listen = try Endpoint(parsing: own.address)
         coordinator = try Coordinator(
             options: CoordinatorOptions(
-                identity: try NodeIdentity.load(directory: configuration.certificates),
-                modelPath: configuration.model, modelName: configuration.modelName, listen: listen,
+                identity: identity, modelPath: configuration.model, modelName: configuration.modelName, listen: listen,
                 workers: try configuration.workers.map { worker in
                     CoordinatorOptions.WorkerAddress(node: worker.node, endpoint: try Endpoint(parsing: worker.address))
                 },

@@ -4,6 +4,7 @@ import Configuration
 import GatewayService
 import Logging
 import ServiceSupport
+import Transport
 
 /// `gateway --config cluster.yaml`: serves HTTP until it is stopped.
 @main
@@ -19,10 +20,8 @@ struct GatewayCommand: CommandLineProgram {
     @OptionGroup var arguments: ServiceArguments
 
     func run() throws {
-        try ServiceProgram.run(.gateway, arguments) { configuration in
-            configuration.gateway.node
-        } start: { configuration, logger in
-            try RunningGateway(configuration, logger)
+        try ServiceProgram.run(.gateway, arguments) { configuration, identity, logger in
+            try RunningGateway(configuration, identity, logger)
         }
     }
 }
@@ -32,8 +31,8 @@ private struct RunningGateway: RunningService {
     let gateway: Gateway
     let address: String
 
-    init(_ configuration: ClusterConfiguration, _ logger: Logger) throws {
-        gateway = try Gateway(configuration, logger: logger)
+    init(_ configuration: ClusterConfiguration, _ identity: NodeIdentity, _ logger: Logger) throws {
+        gateway = try Gateway(configuration, identity: identity, logger: logger)
         try gateway.start()
         let host = configuration.gateway.address.prefix(
             upTo: configuration.gateway.address.lastIndex(of: ":") ?? configuration.gateway.address.endIndex)

@@ -5,7 +5,6 @@ import Kernels
 import Logging
 import ServiceSupport
 import Transport
-import Wire
 import WorkerService
 
 /// `worker --config cluster.yaml`: hosts shards until it is stopped.
@@ -24,12 +23,8 @@ struct WorkerCommand: CommandLineProgram {
     @OptionGroup var arguments: ServiceArguments
 
     func run() throws {
-        try ServiceProgram.run(.worker, arguments) { configuration in
-            let identity = try NodeIdentity.load(directory: configuration.certificates)
-            try ServiceProgram.check(role: identity.role.rawValue, isRoleOf: .worker, node: identity.node)
-            return identity.node
-        } start: { configuration, logger in
-            try RunningWorker(configuration, logger)
+        try ServiceProgram.run(.worker, arguments) { configuration, identity, logger in
+            try RunningWorker(configuration, identity, logger)
         }
     }
 }
@@ -39,8 +34,7 @@ private struct RunningWorker: RunningService {
     let worker: Worker
     let address: String
 
-    init(_ configuration: ClusterConfiguration, _ logger: Logger) throws {
-        let identity = try NodeIdentity.load(directory: configuration.certificates)
+    init(_ configuration: ClusterConfiguration, _ identity: NodeIdentity, _ logger: Logger) throws {
         let own = try configuration.worker(identity.node)
         let listen = try Endpoint(parsing: own.address)
         let available = ProcessMemory.availableBytes() ?? 0

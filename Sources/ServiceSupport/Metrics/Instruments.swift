@@ -76,6 +76,4 @@ public final class Histogram: Sendable {
     public static let durationBounds: [Double] = [
         1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100,
     ]
-    /// Bounds for counts: powers of two up to 65,536.
-    public static let countBounds: [Double] = (0...16).map { Double(UInt64(1) << UInt64($0)) }
 }
