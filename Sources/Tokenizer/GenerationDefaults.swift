@@ -7,7 +7,7 @@ public struct GenerationDefaults: Sendable, Equatable {
     public let endTokens: [TokenID]
     /// A text begins with this.
     public let beginToken: TokenID?
-    /// Divides the logits; 0 is greedy.
+    /// Divides the logits; 0 is greedy, which is also what a model says with `do_sample: false`.
     public let temperature: Double?
     /// The smallest set of tokens with this probability is sampled from.
     public let topP: Double?
@@ -17,8 +17,6 @@ public struct GenerationDefaults: Sendable, Equatable {
     public let minP: Double?
     /// Divides the logits of tokens that are there already, from 1 (no penalty) upwards.
     public let repetitionPenalty: Double?
-    /// Whether the model's authors sample at all; false means greedy.
-    public let samples: Bool?
 
     /// Reads the files; none of them is required. A name of an end token counts only with `tokenizer.json` there.
     public init(files: TokenizerFiles) throws(TokenizerError) {
@@ -35,12 +33,12 @@ public struct GenerationDefaults: Sendable, Equatable {
         if begins.isEmpty, let named = try Self.namedToken("bos_token", files) { begins = [named] }
         endTokens = ends
         beginToken = begins.first
-        temperature = try Self.number(generation, "temperature", in: 0...100)
+        let statedTemperature = try Self.number(generation, "temperature", in: 0...100)
+        temperature = generation?["do_sample"]?.bool == false ? 0 : statedTemperature
         topP = try Self.number(generation, "top_p", in: 0...1)
         topK = try Self.number(generation, "top_k", in: 0...Double(Int32.max)).map { Int($0) }
         minP = try Self.number(generation, "min_p", in: 0...1)
         repetitionPenalty = try Self.number(generation, "repetition_penalty", in: 0...100)
-        samples = generation?["do_sample"]?.bool
     }
 
     private static func tokens(_ json: JSON?, _ key: String, file: String) throws(TokenizerError) -> [TokenID] {

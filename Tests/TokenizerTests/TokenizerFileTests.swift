@@ -127,7 +127,13 @@ struct GenerationDefaultsTests {
         #expect(defaults.endTokens == [TokenID(7), TokenID(8)])
         #expect(defaults.beginToken == TokenID(5))
         #expect(defaults.temperature == 0.6 && defaults.topP == 0.95 && defaults.topK == 20 && defaults.minP == 0)
-        #expect(defaults.repetitionPenalty == 1.05 && defaults.samples == true)
+        #expect(defaults.repetitionPenalty == 1.05)
+    }
+
+    @Test func aModelThatIsNotSampledIsGreedy() throws {
+        let greedy = try defaults(["generation_config.json": #"{"do_sample": false, "temperature": 0.6}"#])
+        #expect(greedy.temperature == 0)
+        #expect(try defaults(["generation_config.json": #"{"do_sample": true}"#]).temperature == nil)
     }
 
     @Test func fallsBack() throws {
