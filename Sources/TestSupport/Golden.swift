@@ -10,6 +10,8 @@ public struct GoldenAnswer: Sendable {
     public let greedy: [TokenID]
     /// Best minus second-best logit at each greedy step.
     public let greedyMargins: [Double]
+    /// Per greedy token, per layer with a router: the experts of the pass that produced it, in the router's order.
+    public let routedExperts: [[[ExpertIndex]]]
     /// log Σ exp(logits) at each position of prompt and continuation.
     public let logSumExp: [Double]
     /// Position i's logit of token i + 1.
@@ -38,6 +40,9 @@ public struct GoldenAnswer: Sendable {
         prompt = tokens(json["prompt"])
         greedy = tokens(json["greedy"])
         greedyMargins = numbers(json["greedy_margins"])
+        routedExperts = (json["routed_experts"]?.array ?? []).map { token in
+            (token.array ?? []).map { layer in (layer.array ?? []).compactMap(\.integer).map(ExpertIndex.init) }
+        }
         logSumExp = numbers(json["log_sum_exp"])
         tokenLogits = numbers(json["token_logits"])
         topTokens = (json["top_ids"]?.array ?? []).map(tokens)

@@ -183,7 +183,27 @@ def rounded(tensor, digits=6):
     return [round(float(value), digits) for value in tensor]
 
 
-def answer(model, prompt):
+def record_routers(model):
+    """What the routers say during the next forward passes: a list that fills, one pair per layer with a router."""
+    records = []
+    for name, module in model.named_modules():
+        if name.endswith("mlp.gate"):
+            module.register_forward_hook(
+                lambda module, arguments, result: records.append((result[0].softmax(-1), result[2])))
+    return records
+
+
+def routed_experts(records, positions):
+    """Per position, per layer: the experts in the router's order; and how close the closest decision was."""
+    experts = [[chosen[position].tolist() for _, chosen in records] for position in positions]
+    margins = [float("inf")]
+    for probabilities, chosen in records:
+        ranked = probabilities[positions].sort(-1, descending=True).values[:, :chosen.shape[-1] + 1]
+        margins.append(float((ranked[:, :-1] - ranked[:, 1:]).min()))
+    return experts, min(margins)
+
+
+def answer(model, prompt, records):
     """Greedy continuation by whole-sequence computation (no cache), and what the model thinks at every position."""
     ids = prompt
     margins = []
@@ -192,11 +212,14 @@ def answer(model, prompt):
             best = model(ids[None], use_cache=False).logits[0, -1].topk(2)
             margins.append(float(best.values[0] - best.values[1]))
             ids = torch.cat([ids, best.indices[:1]])
+        records.clear()
         logits = model(ids[None], use_cache=False).logits[0]
     last = len(prompt) - 1
+    experts, router_margin = routed_experts(records, list(range(last, len(ids) - 1)))
     top = logits.topk(TOP, dim=-1)
     return dict(
         prompt=prompt.tolist(), greedy=ids[len(prompt):].tolist(), greedy_margins=rounded(margins),
+        routed_experts=experts, router_margin=round(router_margin, 6),
         log_sum_exp=rounded(logits.double().logsumexp(-1)), token_logits=rounded(
             logits[:-1].gather(1, ids[1:, None])[:, 0]),
         top_ids=top.indices.tolist(), top_logits=[rounded(row, 5) for row in top.values],
@@ -221,19 +244,21 @@ def make(name):
     write_tokenizer(directory, settings["vocab_size"])
     # The reference always gets the split form: it is the one that is published for this family.
     oracle = reference(settings, variant, split_experts(stored))
+    records = record_routers(oracle)
     generator = torch.Generator().manual_seed(variant["seed"] + 1000)
     prompts = [torch.randint(3, settings["vocab_size"], (length,), generator=generator) for length in PROMPT_LENGTHS]
     golden = dict(
         model=name, seed=variant["seed"], transformers=transformers.__version__, torch=torch.__version__.split("+")[0],
-        answers=[answer(oracle, prompt) for prompt in prompts])
+        answers=[answer(oracle, prompt, records) for prompt in prompts])
     (directory / "golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
     for path in directory.iterdir():
         path.chmod(0o644)
     sizes = {path.name: path.stat().st_size for path in directory.iterdir()}
     assert max(sizes.values()) <= SHARD_BYTES_MAX, sizes
     margin = min(min(entry["greedy_margins"]) for entry in golden["answers"])
+    router_margin = min(entry["router_margin"] for entry in golden["answers"])
     print(f"{name}: {sum(sizes.values()) / 1e6:.2f} MB, smallest greedy margin {margin:.4f}, "
-          f"golden {sizes['golden.json'] / 1e3:.0f} kB")
+          f"of a router {router_margin:.6f}, golden {sizes['golden.json'] / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":
