@@ -62,7 +62,7 @@ final class ClientHandler: LinkHandler {
     private func generate(_ frame: ReceivedFrame, _ reply: FrameReply) {
         let requestID = frame.header.requestID
         do {
-            let request = try Generate(payload: frame.payload)
+            let request = try Generate(payload: frame.payload, version: frame.header.version)
             state.withLock { $0.sequences[requestID] = .some(nil) }
             let sequence = try coordinator.submit(request) { [weak self] event in
                 self?.pass(event, of: requestID, reply)

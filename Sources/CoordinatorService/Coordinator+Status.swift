@@ -21,7 +21,10 @@ extension Coordinator {
         ClusterStatus.Model(
             name: modelName, family: description.family, digest: checkpoint.digest.hexadecimal,
             contextTokensMax: engine?.contextTokensMax ?? description.contextTokensMax,
-            weightBytes: checkpoint.tensorBytes)
+            weightBytes: checkpoint.tensorBytes, layers: description.layers.count,
+            mixtureLayers: description.mixtureLayers.map(\.value),
+            experts: description.mixtures.map(\.expertCount).max() ?? 0,
+            expertsPerToken: description.mixtures.map(\.expertsPerToken).max() ?? 0)
     }
 
     private func ownStatus(_ reason: String?) -> ClusterStatus.Node {
@@ -43,11 +46,7 @@ extension Coordinator {
             cachedTokens: statistics.cachedTokens, cachedTokensMax: engine.cachedTokensMax,
             generatedTokens: statistics.generatedTokens, promptTokens: statistics.promptTokens,
             requests: statistics.requests, failedRequests: statistics.failedRequests, steps: statistics.steps,
-            phaseSeconds: [
-                "attention": statistics.phases.attentionSeconds, "combine": statistics.phases.combineSeconds,
-                "dense": statistics.phases.denseSeconds, "head": statistics.phases.headSeconds,
-                "route": statistics.phases.routeSeconds,
-            ])
+            phaseSeconds: statistics.phases.byName)
     }
 
     /// The name under which the model is served.
@@ -56,7 +55,7 @@ extension Coordinator {
     func heartbeatReply(to heartbeat: Heartbeat) -> HeartbeatReply {
         HeartbeatReply(
             sequence: heartbeat.sequence, residentBytes: ProcessMemory.residentBytes(), dispatchCount: 0,
-            computeMicroseconds: 0)
+            computeMicroseconds: 0, expertRowCount: 0)
     }
 
     private static let modelFileNames = [

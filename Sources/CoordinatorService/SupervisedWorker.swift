@@ -16,7 +16,6 @@ struct SupervisedWorker: Sendable {
     var lastFailure: String?
     /// What membership said outside the supervisor's thread.
     var pending: [Membership.Directive] = []
-    private var residentBytes: UInt64 = 0
     private var load = 0.0
     private var lastReply: (reply: HeartbeatReply, moment: Moment)?
 
@@ -25,7 +24,6 @@ struct SupervisedWorker: Sendable {
     /// Notes the figures of a heartbeat; the load is the share of the time between two of them that it computed,
     /// averaged over about a second.
     mutating func take(_ reply: HeartbeatReply, at moment: Moment) {
-        residentBytes = reply.residentBytes
         if let lastReply, reply.computeMicroseconds >= lastReply.reply.computeMicroseconds {
             let busy = Double(reply.computeMicroseconds - lastReply.reply.computeMicroseconds)
             let share = busy / Double(max(1, moment.microseconds(since: lastReply.moment)))
@@ -41,9 +39,11 @@ struct SupervisedWorker: Sendable {
             reason: placement == nil && member.state == .loading ? nil : member.reason,
             shardCount: placement?.shards[member.node]?.count ?? 0,
             shardBytes: placement?.byteCounts[member.node] ?? 0, loadedBytes: member.loadedBytes,
-            memoryBudgetBytes: welcome?.memoryBudgetBytes ?? 0, residentBytes: residentBytes,
+            memoryBudgetBytes: welcome?.memoryBudgetBytes ?? 0, residentBytes: lastReply?.reply.residentBytes ?? 0,
             roundTripMilliseconds: member.roundTripMilliseconds, load: load,
-            instructionSet: welcome?.instructionSet ?? "", threadCount: Int(welcome?.threadCount ?? 0))
+            instructionSet: welcome?.instructionSet ?? "", threadCount: Int(welcome?.threadCount ?? 0),
+            dispatches: lastReply?.reply.dispatchCount, expertRows: lastReply?.reply.expertRowCount,
+            computeMicroseconds: lastReply?.reply.computeMicroseconds)
     }
 }
 

@@ -135,7 +135,8 @@ public final class Engine: Sendable {
         _ request: Generate, onEvent: @escaping @Sendable (GenerationEvent) -> Void
     ) throws(Refusal) -> SequenceID {
         let tokensMax = try RequestValidation(
-            vocabularySize: description.vocabularySize, contextTokensMax: contextTokensMax
+            vocabularySize: description.vocabularySize, contextTokensMax: contextTokensMax,
+            expertsPerToken: description.expertsPerToken
         ).tokensMax(of: request)
         let sequence = mailbox.withLock { mailbox -> SequenceID? in
             guard mailbox.openCount < options.waitingMax + options.sequencesMax else { return nil }

@@ -5,11 +5,13 @@ import Wire
 public struct RequestValidation: Sendable {
     private let vocabularySize: Int
     private let contextTokensMax: Int
+    private let expertsPerToken: Int
 
-    /// Checks against a model of this size.
-    public init(vocabularySize: Int, contextTokensMax: Int) {
+    /// Checks against a model of this size; `expertsPerToken` counts the routed experts of all layers.
+    public init(vocabularySize: Int, contextTokensMax: Int, expertsPerToken: Int) {
         self.vocabularySize = vocabularySize
         self.contextTokensMax = contextTokensMax
+        self.expertsPerToken = expertsPerToken
     }
 
     /// The longest form of the sequence, prompt included, in tokens.
@@ -30,6 +32,14 @@ public struct RequestValidation: Sendable {
             throw Refusal(
                 .invalidRequest,
                 "\(request.logprobCount ?? 0) logprobs are asked for, at most \(Limits.Engine.logprobsMax) are given")
+        }
+        guard !request.wantsRoutedExperts || expertsPerToken <= Limits.Wire.routedExpertsMax else {
+            throw Refusal(
+                .invalidRequest,
+                """
+                a token visits \(expertsPerToken) experts of this model, at most \(Limits.Wire.routedExpertsMax) are \
+                reported
+                """)
         }
         return min(contextTokensMax, count + Int(request.tokensMax))
     }

@@ -65,8 +65,13 @@ final class RunningSequence {
             let end = min(computed.upperBound, request.prompt.count - 1)
             if first < end { positions.append(contentsOf: first..<end) }
         }
-        if computed.upperBound == tokenCount, request.tokensMax > 0 { positions.append(computed.upperBound - 1) }
+        if drawsToken(after: computed) { positions.append(computed.upperBound - 1) }
         return positions
+    }
+
+    /// Whether the last position of `computed` predicts a token that is not known yet.
+    func drawsToken(after computed: Range<Int>) -> Bool {
+        computed.upperBound == tokenCount && request.tokensMax > 0
     }
 
     /// The logits of `position` are there: score the prompt token that they predict, or draw the next token.
@@ -86,6 +91,9 @@ final class RunningSequence {
         }
         return hasDrawn
     }
+
+    /// The experts of the row that has just drawn a token.
+    func takeExperts(_ experts: RoutedExperts) { pending.tokens[pending.tokens.count - 1].routedExperts = experts }
 
     /// Called once all logits of a step were taken. `computedCount` is how many tokens have been computed.
     func finishStep(computedCount: Int) -> Outcome {

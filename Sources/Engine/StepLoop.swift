@@ -10,6 +10,8 @@ final class StepLoop {
     private let pool: KeyValueBlockPool
     private let state: ForwardState
     private let experts: any ExpertBackend
+    /// How many experts each layer with a router picks per token.
+    private let expertCounts: [UInt16]
     private var scheduler: Scheduler
     private var sampler: Sampler
     private var sequences: [SequenceID: RunningSequence] = [:]
@@ -24,6 +26,7 @@ final class StepLoop {
         self.scheduler = scheduler
         self.experts = experts
         self.state = state
+        expertCounts = model.description.mixtures.map { UInt16(clamping: $0.expertsPerToken) }
         sampler = Sampler(compute: state.compute)
     }
 
@@ -83,6 +86,9 @@ final class StepLoop {
                 batch.rows.append(
                     StepBatch.Row(token: sequence.token(at: position), position: position, cache: sequence.cache))
             }
+            if sequence.request.wantsRoutedExperts, sequence.drawsToken(after: work.positions) {
+                batch.recordedRows.append(batch.rows.count - 1)
+            }
         }
         return batch
     }
@@ -100,8 +106,12 @@ final class StepLoop {
             firstRow += work.positions.count
         }
         model.withLogits(ofRows: rows, state) { index, logits in
-            let hasDrawn = takers[index].sequence.takeLogits(logits, position: takers[index].position, &sampler)
-            statistics.generatedTokens += hasDrawn ? 1 : 0
+            let sequence = takers[index].sequence
+            guard sequence.takeLogits(logits, position: takers[index].position, &sampler) else { return }
+            statistics.generatedTokens += 1
+            if let experts = state.recordedExperts(ofRow: rows[index]) {
+                sequence.takeExperts(RoutedExperts(countPerLayer: expertCounts, experts: experts))
+            }
         }
     }
 

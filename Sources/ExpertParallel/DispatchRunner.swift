@@ -12,11 +12,11 @@ public struct DispatchRunner: ~Copyable {
     public init(compute: Compute) { runner = ExpertRunner(compute: compute) }
 
     /// Computes one dispatch.
-    /// - Returns: the `combine` frame, and how long the computation took.
+    /// - Returns: the `combine` frame, how long the computation took, and how many rows it gave.
     /// - Throws: why the dispatch is refused; nothing was computed then.
     public mutating func run(
         _ frame: ReceivedFrame, table: ExpertTable, hiddenSize: Int
-    ) throws(Refusal) -> (frame: FrameBuffer, computeMicroseconds: Int) {
+    ) throws(Refusal) -> (frame: FrameBuffer, computeMicroseconds: Int, expertRowCount: Int) {
         guard frame.header.epoch == table.epoch else {
             throw Refusal(
                 .staleEpoch, "the dispatch is of placement \(frame.header.epoch), this worker hosts \(table.epoch)")
@@ -36,7 +36,7 @@ public struct DispatchRunner: ~Copyable {
 
     private mutating func compute(
         _ view: DispatchView, _ table: ExpertTable
-    ) throws -> (frame: FrameBuffer, computeMicroseconds: Int) {
+    ) throws -> (frame: FrameBuffer, computeMicroseconds: Int, expertRowCount: Int) {
         let layout = try CombineLayout(pairCount: view.layout.pairCount, width: view.layout.width)
         let frame = FrameBuffer(payloadByteCount: layout.payloadByteCount)
         let start = ContinuousClock.now
@@ -57,6 +57,6 @@ public struct DispatchRunner: ~Copyable {
             throw Refusal(
                 .shardNotHosted, "expert \(missing) of layer \(view.layout.layer) is not hosted here")
         }
-        return (frame, microseconds)
+        return (frame, microseconds, layout.pairCount)
     }
 }

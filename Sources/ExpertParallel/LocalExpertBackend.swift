@@ -20,7 +20,7 @@ public final class LocalExpertBackend: ExpertBackend {
         output = Rows(capacity: 1, width: hiddenSize)
     }
 
-    /// Computes at once; `combine` only adds.
+    /// Computes at once: there is nothing to wait for.
     public func begin(slot: Int, layer: LayerIndex, input: RowsView, routing: Routing) throws(ExpertBackendError) {
         expertsPerToken = routing.expertsPerToken
         let pairCount = routing.experts.count
@@ -35,8 +35,11 @@ public final class LocalExpertBackend: ExpertBackend {
         precondition(missing == nil, "the single-process mode hosts every expert")
     }
 
+    /// Returns at once.
+    public func wait(slot: Int) throws(ExpertBackendError) {}
+
     /// Adds the rows in the router's order.
-    public func combine(slot: Int, into sum: RowsView) throws(ExpertBackendError) {
+    public func combine(slot: Int, into sum: RowsView) {
         for row in 0..<sum.count {
             for rank in 0..<expertsPerToken {
                 let source = output.view(row * expertsPerToken + rank..<row * expertsPerToken + rank + 1)

@@ -24,7 +24,8 @@ public final class WorkerLinks: Sendable {
 ///
 /// ```
 /// begin    group pairs by owner ─▶ one dispatch frame per owner, each token's row once per frame
-/// combine  wait for one combine frame per owner ─▶ for every token add its rows in the router's order
+/// wait     for one combine frame per owner
+/// combine  for every token add its rows in the router's order
 /// ```
 /// One round trip per layer, to the owners of the picked experts only (DESIGN §1). Lives on the engine's thread.
 public final class RemoteExpertBackend: ExpertBackend {
@@ -46,22 +47,24 @@ public final class RemoteExpertBackend: ExpertBackend {
 
     /// Sends one dispatch to every worker that hosts a picked expert.
     public func begin(slot: Int, layer: LayerIndex, input: RowsView, routing: Routing) throws(ExpertBackendError) {
-        slots[slot].group(routing, owners: owners.owners(ofLayer: layer))
+        slots[slot].group(routing, owners: owners.owners(ofLayer: layer), width: input.width)
         for worker in owners.workers.indices where !slots[slot].shares[worker].pairs.isEmpty {
             slots[slot].shares[worker].pending = try send(slots[slot].shares[worker], to: worker, layer, input)
         }
     }
 
-    /// Waits for the answers and adds their rows to `sum`.
-    public func combine(slot: Int, into sum: RowsView) throws(ExpertBackendError) {
+    /// Waits for the answers.
+    public func wait(slot: Int) throws(ExpertBackendError) {
         for worker in owners.workers.indices {
             guard let pending = slots[slot].shares[worker].pending else { continue }
             slots[slot].shares[worker].pending = nil
             slots[slot].shares[worker].answer = try receive(
-                pending, from: worker, pairCount: slots[slot].shares[worker].pairs.count, width: sum.width)
+                pending, from: worker, pairCount: slots[slot].shares[worker].pairs.count, width: slots[slot].width)
         }
-        slots[slot].addRows(to: sum)
     }
+
+    /// Adds the answers' rows to `sum`.
+    public func combine(slot: Int, into sum: RowsView) { slots[slot].addRows(to: sum) }
 
     /// Drops what is under way; late answers are discarded by the links.
     public func abandon() {
@@ -155,11 +158,14 @@ private struct Slot {
     /// For every pair of the routing: its owner and its row in the owner's answer.
     private var places: [(worker: Int32, row: Int32)] = []
     private var expertsPerToken = 0
+    /// Values of one row.
+    private(set) var width = 0
 
     init(workerCount: Int) { shares = Array(repeating: Share(), count: workerCount) }
 
-    mutating func group(_ routing: Routing, owners: [Int32]) {
+    mutating func group(_ routing: Routing, owners: [Int32], width: Int) {
         clear()
+        self.width = width
         expertsPerToken = routing.expertsPerToken
         for index in routing.experts.indices {
             let row = index / expertsPerToken

@@ -32,8 +32,9 @@ public enum ExpertBackendError: Error, Equatable, CustomStringConvertible {
 
 /// Computes routed experts, wherever they are hosted.
 ///
-/// A layer's work is begun and combined in two calls, so that the caller can do something else while workers compute.
-/// `slot` tells the micro-batches of a step apart: between `begin` and `combine` of a slot nothing else may use it.
+/// A layer's work is begun, awaited and combined in three calls: the caller can do something else while workers
+/// compute, and knows how long it waited. `slot` tells the micro-batches of a step apart: between `begin` and `combine`
+/// of a slot nothing else may use it.
 /// The result does not depend on where experts are hosted (DESIGN §2): each (row, expert) pair gives one weighted row,
 /// and rows are added in the router's order.
 public protocol ExpertBackend: AnyObject {
@@ -44,8 +45,11 @@ public protocol ExpertBackend: AnyObject {
     /// be overwritten as soon as this returns.
     func begin(slot: Int, layer: LayerIndex, input: RowsView, routing: Routing) throws(ExpertBackendError)
 
-    /// Waits for what `begin` started in `slot` and adds its rows to `sum` (`[rows, hidden]`).
-    func combine(slot: Int, into sum: RowsView) throws(ExpertBackendError)
+    /// Waits for what `begin` started in `slot`.
+    func wait(slot: Int) throws(ExpertBackendError)
+
+    /// Adds the rows of `slot`, which was waited for, to `sum` (`[rows, hidden]`).
+    func combine(slot: Int, into sum: RowsView)
 
     /// Forgets everything under way: a step failed.
     func abandon()

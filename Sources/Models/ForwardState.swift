@@ -22,9 +22,14 @@ public struct StepBatch {
 
     /// The rows; tokens of one sequence in order of position.
     public var rows: [Row]
+    /// Rows, ascending, whose experts are to be recorded.
+    public var recordedRows: [Int]
 
     /// Collects rows.
-    public init(rows: [Row] = []) { self.rows = rows }
+    public init(rows: [Row] = [], recordedRows: [Int] = []) {
+        self.rows = rows
+        self.recordedRows = recordedRows
+    }
 }
 
 /// The buffers of a forward pass, allocated once for `rowsMax` rows, and the kernels it runs on. One engine thread
@@ -50,6 +55,7 @@ public final class ForwardState {
     var routing: [Int: Routing] = [:]
     var attentionScratch = AttentionScratch()
     var expertScratch = ExpertScratch()
+    var record = RoutingRecord()
     /// Where the time of the steps so far went.
     public internal(set) var phases = StepPhases()
 
@@ -80,17 +86,32 @@ public final class ForwardState {
 public struct StepPhases: Sendable {
     /// Norms, projections and attention.
     public var attentionSeconds = 0.0
-    /// Router, and handing rows to the experts.
+    /// The router.
     public var routeSeconds = 0.0
-    /// Waiting for the experts and adding their rows.
+    /// Handing rows to the experts; where these are in this process, computing them.
+    public var dispatchSeconds = 0.0
+    /// Waiting for the workers' answers.
+    public var dispatchWaitSeconds = 0.0
+    /// Adding the experts' rows.
     public var combineSeconds = 0.0
     /// Dense feed-forward blocks.
     public var denseSeconds = 0.0
     /// Output projection.
     public var headSeconds = 0.0
+    /// Drawing and scoring tokens.
+    public var sampleSeconds = 0.0
 
     /// Nothing spent yet.
     public init() {}
+
+    /// The same by the names that the state of the cluster has for the phases.
+    public var byName: [String: Double] {
+        [
+            "attention": attentionSeconds, "combine": combineSeconds, "dense": denseSeconds,
+            "dispatch": dispatchSeconds, "dispatchWait": dispatchWaitSeconds, "head": headSeconds,
+            "route": routeSeconds, "sample": sampleSeconds,
+        ]
+    }
 }
 
 extension ModelDescription {
@@ -100,5 +121,16 @@ extension ModelDescription {
             guard case .mixture(let mixture) = layer.feedForward else { return nil }
             return mixture
         }
+    }
+
+    /// Experts that a token visits in all layers together.
+    public var expertsPerToken: Int { mixtures.reduce(0) { $0 + $1.expertsPerToken } }
+
+    /// The layers that are mixtures, in order.
+    public var mixtureLayers: [LayerIndex] {
+        layers.indices.filter { index in
+            guard case .mixture = layers[index].feedForward else { return false }
+            return true
+        }.map(LayerIndex.init)
     }
 }

@@ -70,6 +70,7 @@ public final class Model: Sendable {
         _ batch: StepBatch, _ state: ForwardState, experts: any ExpertBackend
     ) throws(ExpertBackendError) {
         precondition(batch.rows.count <= state.rowsMax, "the step fits its buffers")
+        state.record.begin(rows: batch.recordedRows)
         embed(batch, state)
         computeRotary(batch, state)
         let microBatches = MicroBatches.cut(rowCount: batch.rows.count, slotCount: experts.slotCount)
@@ -101,7 +102,9 @@ public final class Model: Sendable {
             state.compute.rmsNorm(selected, weight: finalNorm, epsilon: description.normEpsilon, output: selected)
             let logits = state.logits.view(0..<count)
             state.phases.headSeconds += timed { state.compute.linear(head, input: selected, output: logits) }
-            for offset in 0..<count { body(done + offset, UnsafeBufferPointer(logits[offset])) }
+            state.phases.sampleSeconds += timed {
+                for offset in 0..<count { body(done + offset, UnsafeBufferPointer(logits[offset])) }
+            }
             done += count
         }
     }
@@ -152,10 +155,7 @@ public final class Model: Sendable {
                 block.forward(rows: range, state)
                 state.compute.add(state.projected.view(range), to: state.hidden.view(range))
             }
-        case .mixture(let block):
-            let start = ContinuousClock.now
-            try block.begin(layer: index, slot: slot, rows: range, state, experts)
-            state.phases.routeSeconds += (ContinuousClock.now - start).seconds
+        case .mixture(let block): try block.begin(layer: index, slot: slot, rows: range, state, experts)
         }
     }
 
@@ -164,8 +164,9 @@ public final class Model: Sendable {
     ) throws(ExpertBackendError) {
         guard case .mixture = layer.feedForward else { return }
         let start = ContinuousClock.now
-        try experts.combine(slot: slot, into: state.hidden.view(range))
-        state.phases.combineSeconds += (ContinuousClock.now - start).seconds
+        try experts.wait(slot: slot)
+        state.phases.dispatchWaitSeconds += (ContinuousClock.now - start).seconds
+        state.phases.combineSeconds += timed { experts.combine(slot: slot, into: state.hidden.view(range)) }
     }
 }
 
@@ -181,7 +182,7 @@ enum MicroBatches {
     }
 }
 
-private func timed(_ body: () -> Void) -> Double {
+func timed(_ body: () -> Void) -> Double {
     let start = ContinuousClock.now
     body()
     return (ContinuousClock.now - start).seconds

@@ -21,7 +21,7 @@ public struct FrameReply: Sendable {
     /// Sends a message; one that cannot be encoded is our bug, and is answered as such.
     public func send<Message: WireMessage>(_ message: Message, isLast: Bool = true) {
         do {
-            send(Message.kind, try FrameBuffer(message), isLast: isLast)
+            send(Message.kind, try FrameBuffer(message, version: link.version), isLast: isLast)
         } catch {
             refuse(Refusal(.internalError, "the answer cannot be encoded: \(error)"))
         }

@@ -10,7 +10,7 @@ extension MessageKind {
         case .welcome, .assign: Limits.Wire.assignPayloadBytesMax
         case .refusal: Limits.Wire.refusalPayloadBytesMax
         case .heartbeat: 8
-        case .heartbeatReply: 32
+        case .heartbeatReply: 40
         case .echo, .echoReply: Limits.Wire.echoPayloadBytesMax
         case .assignProgress: 17
         case .dispatch, .combine: Limits.Wire.activationPayloadBytesMax

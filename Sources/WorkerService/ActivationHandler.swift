@@ -28,7 +28,8 @@ final class ActivationHandler: LinkHandler {
             let answer = try runner.withLock { runner throws(Refusal) in
                 try runner.run(frame, table: worker.table, hiddenSize: worker.description.hiddenSize)
             }
-            worker.counters.count(computeMicroseconds: answer.computeMicroseconds)
+            worker.counters.count(
+                computeMicroseconds: answer.computeMicroseconds, expertRows: answer.expertRowCount)
             reply.send(.combine, answer.frame)
         } catch {
             reply.refuse(error)

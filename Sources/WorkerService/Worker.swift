@@ -172,9 +172,11 @@ public final class Worker: Sendable {
 final class WorkerCounters: Sendable {
     private let dispatches = Atomic<UInt64>(0)
     private let microseconds = Atomic<UInt64>(0)
+    private let expertRows = Atomic<UInt64>(0)
 
-    func count(computeMicroseconds: Int) {
+    func count(computeMicroseconds: Int, expertRows rows: Int) {
         dispatches.wrappingAdd(1, ordering: .relaxed)
+        expertRows.wrappingAdd(UInt64(max(0, rows)), ordering: .relaxed)
         microseconds.wrappingAdd(UInt64(max(0, computeMicroseconds)), ordering: .relaxed)
     }
 
@@ -182,6 +184,7 @@ final class WorkerCounters: Sendable {
         HeartbeatReply(
             sequence: heartbeat.sequence, residentBytes: UInt64(ProcessMemory.residentBytes()),
             dispatchCount: dispatches.load(ordering: .relaxed),
-            computeMicroseconds: microseconds.load(ordering: .relaxed))
+            computeMicroseconds: microseconds.load(ordering: .relaxed),
+            expertRowCount: expertRows.load(ordering: .relaxed))
     }
 }

@@ -13,7 +13,8 @@ import Wire
         var sampling = SamplingParameters(temperature: index % 2 == 0 ? 0 : 1, topP: 0.9, seed: UInt64(index))
         sampling.topK = UInt32(index * 5)
         return Generate(
-            prompt: prompt, tokensMax: 10, sampling: sampling, logprobCount: 8, wantsPromptLogprobs: index % 2 == 0)
+            prompt: prompt, tokensMax: 10, sampling: sampling, logprobCount: 8, wantsPromptLogprobs: index % 2 == 0,
+            wantsRoutedExperts: index % 3 != 2)
     }
 
     static func answers(

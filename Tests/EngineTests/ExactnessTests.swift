@@ -22,7 +22,7 @@ import Wire
             sampling.seed = UInt64(index)
             return Generate(
                 prompt: prompt, tokensMax: 14, sampling: sampling, logprobCount: 5,
-                wantsPromptLogprobs: index % 3 == 0)
+                wantsPromptLogprobs: index % 3 == 0, wantsRoutedExperts: index % 2 == 1)
         }
     }
 
@@ -31,6 +31,13 @@ import Wire
     static func answers(_ harness: EngineHarness, together: Bool) throws -> [Generated] {
         guard together else { return try requests.map { try harness.run($0) } }
         return try requests.map { try harness.start($0) }.map { try $0.wait() }
+    }
+
+    /// Only who asked gets experts, with every token.
+    @Test func expertsAreForThoseWhoAsked() throws {
+        for (request, answer) in zip(Self.requests, try Self.alone.get()) {
+            #expect(answer.tokens.allSatisfy { ($0.routedExperts != nil) == request.wantsRoutedExperts })
+        }
     }
 
     @Test func inABatch() throws {

@@ -17,6 +17,8 @@ import Wire
             let answer = try harness.run(request(expected))
             #expect(answer.tokens.map(\.token) == expected.greedy)
             #expect(answer.promptTokens.map(\.token) == expected.prompt)
+            #expect(answer.tokens.map { $0.routedExperts?.layers } == expected.routedExperts)
+            #expect(answer.promptTokens.allSatisfy { $0.routedExperts == nil })
             #expect(answer.promptTokens.first?.logprob == nil)
             let scored = answer.promptTokens.dropFirst() + answer.tokens
             for (position, token) in scored.enumerated() {
@@ -31,7 +33,7 @@ import Wire
     private func request(_ expected: GoldenAnswer) -> Generate {
         Generate(
             prompt: expected.prompt, tokensMax: UInt32(expected.greedy.count), logprobCount: 20,
-            wantsPromptLogprobs: true)
+            wantsPromptLogprobs: true, wantsRoutedExperts: true)
     }
 
     private func compareTop(_ token: ScoredToken, _ expected: GoldenAnswer, _ position: Int) {

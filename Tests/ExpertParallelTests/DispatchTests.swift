@@ -100,7 +100,8 @@ import Wire
         let sum = Rows(capacity: input.capacity, width: input.width)
         for row in 0..<sum.capacity { sum.view[row].update(repeating: 0.5) }
         try backend.begin(slot: 0, layer: LayerIndex(0), input: input.view, routing: routing)
-        try backend.combine(slot: 0, into: sum.view)
+        try backend.wait(slot: 0)
+        backend.combine(slot: 0, into: sum.view)
         return (0..<sum.capacity).flatMap { row in sum.view[row].map(\.bitPattern) }
     }
 

@@ -34,7 +34,7 @@ struct HostilePeerTests {
 
     @Test(arguments: [
         (0, [UInt8(0x47), 0x45, 0x54, 0x20], RefusalCode.badMagic, UInt64(0)),
-        (4, [2, 0], .versionMismatch, 7),
+        (4, [9, 0], .versionMismatch, 7),
         (4, [0, 0], .versionMismatch, 7),
         (12, [1, 0, 0, 1], .payloadBeyondLimit, 7),
         (12, [255, 255, 255, 255], .payloadBeyondLimit, 7),
@@ -88,6 +88,32 @@ struct HostilePeerTests {
             #expect(echo.header.requestID == 7)
             #expect(listener.links.first?.statistics.refusalsSent == 1)
             #expect(listener.links.first?.statistics.framesReceived == 2)
+        }
+    }
+
+    /// A peer of an older version is no enemy: it gets answers as it knows them.
+    @Test func answersHaveTheFormOfTheVersionThatWasAgreedOn() throws {
+        let handler = ClosureHandler { link, frame in
+            let reply = HeartbeatReply(
+                sequence: 5, residentBytes: 1, dispatchCount: 2, computeMicroseconds: 3, expertRowCount: 4)
+            FrameReply(to: frame, on: link).send(reply)
+        }
+        let cluster = try TestCluster()
+        let listener = try cluster.listen("worker-1", .worker, handler: handler)
+        defer { listener.stop() }
+        let directory = try cluster.issue("coordinator", .coordinator)
+        for version in ProtocolVersion.supported {
+            let peer = try RawPeer(port: listener.port)
+            try peer.open(
+                directory: directory,
+                as: Hello(node: "coordinator", role: .coordinator, versions: 1...version))
+            try peer.sendFrame(
+                RawPeer.header(kind: .heartbeat, byteCount: 8, requestID: 7), Array(repeating: 0, count: 8))
+            let answer = try #require(try peer.receiveFrame())
+            #expect(answer.header.version == version)
+            let reply = try HeartbeatReply(payload: answer.payload, version: version)
+            #expect(reply.computeMicroseconds == 3)
+            #expect(reply.expertRowCount == (version >= ProtocolVersion.expertRows ? 4 : nil))
         }
     }
 
@@ -187,7 +213,7 @@ struct HostilePeerTests {
 
     @Test(arguments: [
         Hello(node: "other", role: .coordinator), Hello(node: "coordinator", role: .gateway),
-        Hello(node: "coordinator", role: .coordinator, versions: 2...9),
+        Hello(node: "coordinator", role: .coordinator, versions: 90...99),
         Hello(node: "coordinator", role: .coordinator, versions: 0...0),
     ])
     func introductionsThatLieAreRefused(hello: Hello) throws {

@@ -222,6 +222,7 @@ private func swap(_ place: inout ReceivedFrame?, _ value: ReceivedFrame) -> Rece
 private func answerHeartbeat(_ link: Link, _ frame: ReceivedFrame) {
     guard let heartbeat = try? frame.decode(Heartbeat.self) else { return }
     let reply = HeartbeatReply(
-        sequence: heartbeat.sequence, residentBytes: 1, dispatchCount: 2, computeMicroseconds: 3)
+        sequence: heartbeat.sequence, residentBytes: 1, dispatchCount: 2, computeMicroseconds: 3,
+        expertRowCount: 4)
     try? link.reply(to: frame, reply)
 }

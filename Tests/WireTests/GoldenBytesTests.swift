@@ -58,9 +58,11 @@ struct GoldenBytesTests {
         #expect(section.contains(size), "\(kind): \(size)")
     }
 
+    /// The first frames of a link are sent before its version is agreed on.
     private static func header(_ kind: MessageKind, byteCount: Int) -> FrameHeader {
         FrameHeader(
-            kind: kind, flags: kind.isReply ? .last : [], payloadByteCount: byteCount, requestID: 0x0102,
+            version: [.hello, .welcome].contains(kind) ? ProtocolVersion.oldest : ProtocolVersion.newest, kind: kind,
+            flags: kind.isReply ? .last : [], payloadByteCount: byteCount, requestID: 0x0102,
             epoch: PlacementEpoch(10))
     }
 

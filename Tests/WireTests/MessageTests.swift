@@ -72,6 +72,94 @@ struct MessageTests {
         }
     }
 
+    /// A node that was not upgraded yet reads and writes what it always did.
+    @Test func olderVersionsLeaveOutWhatCameLater() throws {
+        var generate = Samples.generate
+        generate.wantsRoutedExperts = false
+        #expect(try generate.payload(version: 1) == generate.payload())
+        #expect(try Generate(payload: generate.payload(), version: 1) == generate)
+        generate.wantsRoutedExperts = true
+        #expect(throws: WireError.invalidValue(field: "wants", reason: "is 3, too much for version 1")) {
+            try generate.payload(version: 1)
+        }
+        #expect(
+            throws: WireError.invalidValue(field: "wants", reason: "is 3, which means nothing in version 1")
+        ) { try Generate(payload: generate.payload(), version: 1) }
+
+        var generated = Samples.generated
+        #expect(throws: WireError.invalidValue(field: "finish", reason: "130 is unknown")) {
+            try Generated(payload: generated.payload(), version: 1)
+        }
+        #expect(throws: WireError.invalidValue(field: "routedExperts", reason: "are unknown to version 1")) {
+            try generated.payload(version: 1)
+        }
+        generated.tokens[0].routedExperts = nil
+        #expect(try generated.payload(version: 1) == generated.payload())
+
+        let reply = try Samples.heartbeatReply.payload(version: 1)
+        #expect(reply.count == 32)
+        #expect(try HeartbeatReply(payload: reply, version: 1).expertRowCount == nil)
+        #expect(throws: WireError.self) { try HeartbeatReply(payload: reply) }
+        #expect(throws: WireError.trailingBytes(byteCount: 8, byteOffset: 32)) {
+            try HeartbeatReply(payload: Samples.heartbeatReply.payload(), version: 1)
+        }
+    }
+
+    /// The experts that a peer says follow are held against limits and against what is there, before memory is taken.
+    @Test func expertsThatLieAreRefused() throws {
+        func decode(tokens: Int = 1, counts: [UInt16], claimed: UInt32? = nil, experts: Int) throws -> Generated {
+            var writer = ByteWriter()
+            writer.integer(UInt32(0))
+            writer.integer(UInt32(tokens))
+            for token in 0..<tokens {
+                writer.integer(Int32(token))
+                writer.integer(UInt16(0))
+            }
+            writer.integer(UInt8(128))
+            writer.integer(claimed ?? UInt32(counts.count))
+            for count in counts { writer.integer(count) }
+            for expert in 0..<experts { writer.integer(UInt16(expert)) }
+            return try Generated(payload: writer.bytes)
+        }
+        let good = try decode(tokens: 2, counts: [2, 0, 1], experts: 6)
+        #expect(good.finish == nil)
+        #expect(
+            good.tokens.map { $0.routedExperts?.layers.map { $0.map(\.value) } } == [
+                [[0, 1], [], [2]], [[3, 4], [], [5]],
+            ])
+        #expect(throws: WireError.beyondLimit(field: "countPerLayer", value: 4097, limit: 4096)) {
+            try decode(counts: [], claimed: 4097, experts: 0)
+        }
+        #expect(
+            throws: WireError.truncated(
+                field: "countPerLayer", neededByteCount: 8192, remainingByteCount: 4, byteOffset: 15)
+        ) { try decode(counts: [1], claimed: 4096, experts: 1) }
+        #expect(throws: WireError.beyondLimit(field: "routedExperts", value: 196_605, limit: 16384)) {
+            try decode(counts: [65535, 65535, 65535], experts: 0)
+        }
+        #expect(
+            throws: WireError.truncated(
+                field: "routedExperts", neededByteCount: 32768, remainingByteCount: 8, byteOffset: 21)
+        ) { try decode(counts: [16384], experts: 4) }
+        #expect(throws: WireError.trailingBytes(byteCount: 2, byteOffset: 25)) { try decode(counts: [2], experts: 3) }
+        #expect(throws: WireError.invalidValue(field: "routedExperts", reason: "are there, and no tokens")) {
+            try decode(tokens: 0, counts: [1], experts: 0)
+        }
+    }
+
+    @Test func tokensOfOneAnswerVisitTheSameLayers() throws {
+        let one = RoutedExperts(countPerLayer: [1], experts: [0])
+        let other = RoutedExperts(countPerLayer: [2], experts: [0, 1])
+        for second in [other, nil] {
+            let tokens = [one, second].map { ScoredToken(token: TokenID(1), routedExperts: $0) }
+            #expect(throws: WireError.self) { try Generated(tokens: tokens).payload() }
+        }
+        let wide = RoutedExperts(countPerLayer: [16384, 1], experts: Array(repeating: 0, count: 16385))
+        #expect(throws: WireError.beyondLimit(field: "routedExperts", value: 16385, limit: 16384)) {
+            try Generated(tokens: [ScoredToken(token: TokenID(1), routedExperts: wide)]).payload()
+        }
+    }
+
     @Test func rulesAreTheSameAsBitsAndAsSets() {
         for kind in MessageKind.allCases {
             for role in Role.allCases {

@@ -17,7 +17,8 @@ enum Samples {
     static let refusal = Refusal(.shardNotHosted, "expert 5 of layer 3 ist nicht hier: größer")
     static let heartbeat = Heartbeat(sequence: 258)
     static let heartbeatReply = HeartbeatReply(
-        sequence: 258, residentBytes: 1 << 32, dispatchCount: 1000, computeMicroseconds: 999_999)
+        sequence: 258, residentBytes: 1 << 32, dispatchCount: 1000, computeMicroseconds: 999_999,
+        expertRowCount: 24_000)
     static let assign = Assign(epoch: PlacementEpoch(10), modelDigest: digest, shards: shards)
     static let assignProgress = AssignProgress(bytesLoaded: 512, bytesTotal: 1024, isComplete: false)
     static let generate = Generate(
@@ -25,7 +26,7 @@ enum Samples {
         sampling: SamplingParameters(
             temperature: 0.75, topP: 0.5, topK: 40, minP: 0.125, repetitionPenalty: 1.5, presencePenalty: 0.25,
             frequencyPenalty: -0.5, logitBias: [.init(token: TokenID(7), bias: -100)], seed: 0x0123_4567_89AB_CDEF),
-        stopTokens: [TokenID(151_645)], logprobCount: 5, wantsPromptLogprobs: true)
+        stopTokens: [TokenID(151_645)], logprobCount: 5, wantsPromptLogprobs: true, wantsRoutedExperts: true)
     static let generated = Generated(
         promptTokens: [ScoredToken(token: TokenID(1)), ScoredToken(token: TokenID(2), logprob: -0.5)],
         tokens: [
@@ -33,12 +34,18 @@ enum Samples {
                 token: TokenID(3), logprob: -1.25,
                 top: [
                     TokenLogprob(token: TokenID(4), logprob: -0.75), TokenLogprob(token: TokenID(3), logprob: -1.25),
-                ])
+                ], routedExperts: RoutedExperts(countPerLayer: [2, 1], experts: [5, 127, 256]))
         ], finish: .stop)
     static let status = ClusterStatus(
         isReady: false, reason: "worker-1 is loading", epoch: 10,
-        model: .init(name: "tiny", family: "qwen3_moe", digest: "00ff1a", contextTokensMax: 4096, weightBytes: 1000),
-        nodes: [.init(name: "worker-1", role: .worker, address: "127.0.0.2:7001", state: .loading, reason: "50 %")],
+        model: .init(
+            name: "tiny", family: "qwen3_moe", digest: "00ff1a", contextTokensMax: 4096, weightBytes: 1000,
+            layers: 4, mixtureLayers: [1, 3], experts: 8, expertsPerToken: 2),
+        nodes: [
+            .init(
+                name: "worker-1", role: .worker, address: "127.0.0.2:7001", state: .loading, reason: "50 %",
+                dispatches: 3, expertRows: 12, computeMicroseconds: 500)
+        ],
         work: .init(runningSequences: 1, requests: 2))
     static let modelFiles = ModelFiles(
         modelName: "tiny", contextTokensMax: 4096, vocabularySize: 300,

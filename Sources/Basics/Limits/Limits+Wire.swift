@@ -41,6 +41,8 @@ extension Limits {
         public static let refusalMessageBytesMax = 4 << 10
         /// Largest payload of `refusal`, in bytes.
         public static let refusalPayloadBytesMax = 8 << 10
+        /// Most experts that are reported beside one token, of all layers together.
+        public static let routedExpertsMax = 1 << 14
         /// Most tokens that are reported in one `generated`.
         public static let scoredTokensMax = 1 << 17
         /// Most shards in one list.

@@ -17,17 +17,24 @@ final class MixtureBlock: Sendable {
         layer: LayerIndex, slot: Int, rows range: Range<Int>, _ state: ForwardState, _ experts: any ExpertBackend
     ) throws(ExpertBackendError) {
         let input = state.normed.view(range)
-        let logits = state.routerLogits.view(range, width: shape.expertCount)
-        state.compute.linear(router, input: input, output: logits)
         var routing = state.routing.removeValue(forKey: slot) ?? Routing(expertsPerToken: shape.expertsPerToken)
         if routing.expertsPerToken != shape.expertsPerToken {
             routing = Routing(expertsPerToken: shape.expertsPerToken)
         }
+        state.phases.routeSeconds += timed { route(range, state, &routing) }
+        let start = ContinuousClock.now
+        try experts.begin(slot: slot, layer: layer, input: input, routing: routing)
+        state.phases.dispatchSeconds += (ContinuousClock.now - start).seconds
+        state.routing[slot] = routing
+    }
+
+    private func route(_ range: Range<Int>, _ state: ForwardState, _ routing: inout Routing) {
+        let logits = state.routerLogits.view(range, width: shape.expertCount)
+        state.compute.linear(router, input: state.normed.view(range), output: logits)
         state.compute.softmaxTopK(
             logits: logits, topK: shape.expertsPerToken, normalise: shape.normalisesWeights, experts: &routing.experts,
             weights: &routing.weights)
-        try experts.begin(slot: slot, layer: layer, input: input, routing: routing)
-        state.routing[slot] = routing
+        state.record.note(routing, rows: range)
     }
 }
 

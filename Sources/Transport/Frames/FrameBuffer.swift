@@ -20,10 +20,12 @@ public struct FrameBuffer: Sendable {
         withPayload { $0.copyBytes(from: payload) }
     }
 
-    /// A frame with a message; fails if the message passes a limit.
-    public init<Message: WireMessage>(_ message: Message) throws(TransportError) {
+    /// A frame with a message, for a link that speaks `version`; fails if the message passes a limit.
+    public init<Message: WireMessage>(
+        _ message: Message, version: UInt16 = ProtocolVersion.newest
+    ) throws(TransportError) {
         do {
-            self.init(payload: try message.payload())
+            self.init(payload: try message.payload(version: version))
         } catch {
             throw .payloadMalformed(kind: Message.kind, reason: error.description)
         }

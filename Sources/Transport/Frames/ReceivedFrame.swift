@@ -34,7 +34,7 @@ public final class ReceivedFrame: Sendable {
     public func decode<Message: WireMessage>(_ type: Message.Type = Message.self) throws(TransportError) -> Message {
         guard kind == Message.kind else { throw .unexpectedReply(kind: kind) }
         do {
-            return try Message(payload: payload)
+            return try Message(payload: payload, version: header.version)
         } catch {
             throw .payloadMalformed(kind: kind, reason: error.description)
         }

@@ -131,7 +131,7 @@ public final class Link: Sendable {
     public func reply<Message: WireMessage>(
         to frame: ReceivedFrame, _ message: Message, isLast: Bool = true
     ) throws(TransportError) {
-        try reply(to: frame, kind: Message.kind, isLast: isLast, try FrameBuffer(message))
+        try reply(to: frame, kind: Message.kind, isLast: isLast, try FrameBuffer(message, version: version))
     }
 
     /// Refuses a frame; a link that cannot carry the refusal any more is no error, the other side knows already.

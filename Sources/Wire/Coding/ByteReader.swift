@@ -6,11 +6,16 @@ import Basics
 /// It borrows the bytes: they must outlive it.
 public struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
+    /// The protocol version of the frame: fields that came later are not there.
+    public let version: UInt16
     /// The next byte to read.
     public private(set) var offset = 0
 
     /// Reads `bytes` from their beginning.
-    public init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    public init(_ bytes: UnsafeRawBufferPointer, version: UInt16 = ProtocolVersion.newest) {
+        self.bytes = bytes
+        self.version = version
+    }
 
     /// Bytes not yet read.
     public var remainingByteCount: Int { bytes.count - offset }
@@ -99,6 +104,14 @@ public struct ByteReader {
     public mutating func fixedBytes(_ field: String, count: Int) throws(WireError) -> [UInt8] {
         let start = try advance(count, field)
         return Array(bytes[start..<start + count])
+    }
+
+    /// A known number of numbers of 16 bits.
+    public mutating func numbers(_ field: String, count: Int) throws(WireError) -> [UInt16] {
+        let start = try advance(2 * count, field)
+        return (0..<count).map { index in
+            UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: start + 2 * index, as: UInt16.self))
+        }
     }
 
     /// Checks that nothing follows.

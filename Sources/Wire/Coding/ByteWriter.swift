@@ -5,9 +5,11 @@ import Basics
 public struct ByteWriter {
     /// What was written so far.
     public private(set) var bytes: [UInt8] = []
+    /// The protocol version that the other side understands: fields that came later are left out.
+    public let version: UInt16
 
     /// An empty payload.
-    public init() {}
+    public init(version: UInt16 = ProtocolVersion.newest) { self.version = version }
 
     /// A little-endian number.
     public mutating func integer<Number: FixedWidthInteger>(_ value: Number) {

@@ -33,6 +33,19 @@ extension SamplingParameters {
     }
 }
 
+/// What a `generate` asks for beside tokens, one bit each.
+private struct Wants: OptionSet {
+    let rawValue: UInt8
+
+    static let promptLogprobs = Wants(rawValue: 1)
+    static let routedExperts = Wants(rawValue: 2)
+
+    /// The bits that mean something in a version of the protocol.
+    static func known(in version: UInt16) -> Wants {
+        version >= ProtocolVersion.routedExperts ? [.promptLogprobs, .routedExperts] : .promptLogprobs
+    }
+}
+
 extension Generate: WireMessage {
     /// `generate`
     public static var kind: MessageKind { .generate }
@@ -45,7 +58,12 @@ extension Generate: WireMessage {
         try sampling.encode(into: &writer)
         try writer.tokens("stopTokens", stopTokens, limit: Limits.Wire.stopTokensMax)
         try writer.optional(logprobCount) { writer, count in writer.integer(count) }
-        writer.bool(wantsPromptLogprobs)
+        var wants: Wants = wantsPromptLogprobs ? .promptLogprobs : []
+        if wantsRoutedExperts { wants.insert(.routedExperts) }
+        guard wants.isSubset(of: .known(in: writer.version)) else {
+            throw .invalidValue(field: "wants", reason: "is \(wants.rawValue), too much for version \(writer.version)")
+        }
+        writer.integer(wants.rawValue)
     }
 
     /// Reads the payload. Whether it makes sense for the model (token ids, lengths) is the coordinator's to check.
@@ -57,12 +75,18 @@ extension Generate: WireMessage {
             stopTokens: try reader.tokens("stopTokens", limit: Limits.Wire.stopTokensMax),
             logprobCount: try reader.optional("logprobCount") { (reader) throws(WireError) in
                 try reader.integer("logprobCount", as: UInt8.self)
-            },
-            wantsPromptLogprobs: try reader.bool("wantsPromptLogprobs"))
+            })
         guard Int(logprobCount ?? 0) <= Limits.Wire.topLogprobsMax else {
             throw .beyondLimit(
                 field: "logprobCount", value: Int(logprobCount ?? 0), limit: Limits.Wire.topLogprobsMax)
         }
+        let wants = Wants(rawValue: try reader.integer("wants"))
+        guard wants.isSubset(of: .known(in: reader.version)) else {
+            throw .invalidValue(
+                field: "wants", reason: "is \(wants.rawValue), which means nothing in version \(reader.version)")
+        }
+        wantsPromptLogprobs = wants.contains(.promptLogprobs)
+        wantsRoutedExperts = wants.contains(.routedExperts)
     }
 }
 
@@ -101,6 +125,9 @@ extension ScoredToken {
 }
 
 extension Generated: WireMessage {
+    /// Added to the number of the finish reason where experts follow: an answer without them is written as before.
+    private static let routedExpertsMark: UInt8 = 128
+
     /// `generated`
     public static var kind: MessageKind { .generated }
 
@@ -111,18 +138,28 @@ extension Generated: WireMessage {
                 try token.encode(into: &writer)
             }
         }
-        writer.integer(finish?.rawValue ?? 0)
+        let number = finish?.rawValue ?? 0
+        guard tokens.contains(where: { $0.routedExperts != nil }) else { return writer.integer(number) }
+        guard writer.version >= ProtocolVersion.routedExperts else {
+            throw .invalidValue(field: "routedExperts", reason: "are unknown to version \(writer.version)")
+        }
+        writer.integer(number | Generated.routedExpertsMark)
+        try RoutedExpertsBlock.encode(tokens, into: &writer)
     }
 
     /// Reads the payload.
     public init(decoding reader: inout ByteReader) throws(WireError) {
         let promptTokens = try Generated.scoredTokens("promptTokens", &reader)
-        let tokens = try Generated.scoredTokens("tokens", &reader)
-        let number = try reader.integer("finish", as: UInt8.self)
+        var tokens = try Generated.scoredTokens("tokens", &reader)
+        var number = try reader.integer("finish", as: UInt8.self)
+        let hasRoutedExperts =
+            reader.version >= ProtocolVersion.routedExperts && number & Generated.routedExpertsMark != 0
+        if hasRoutedExperts { number -= Generated.routedExpertsMark }
         let finish = FinishReason(rawValue: number)
         guard number == 0 || finish != nil else {
             throw .invalidValue(field: "finish", reason: "\(number) is unknown")
         }
+        if hasRoutedExperts { try RoutedExpertsBlock.decode(into: &tokens, from: &reader) }
         self.init(promptTokens: promptTokens, tokens: tokens, finish: finish)
     }
 

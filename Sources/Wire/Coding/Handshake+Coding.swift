@@ -112,6 +112,7 @@ extension HeartbeatReply: WireMessage {
         writer.integer(residentBytes)
         writer.integer(dispatchCount)
         writer.integer(computeMicroseconds)
+        if writer.version >= ProtocolVersion.expertRows { writer.integer(expertRowCount ?? 0) }
     }
 
     /// Reads the payload.
@@ -119,6 +120,8 @@ extension HeartbeatReply: WireMessage {
         self.init(
             sequence: try reader.integer("sequence"), residentBytes: try reader.integer("residentBytes"),
             dispatchCount: try reader.integer("dispatchCount"),
-            computeMicroseconds: try reader.integer("computeMicroseconds"))
+            computeMicroseconds: try reader.integer("computeMicroseconds"),
+            expertRowCount: reader.version >= ProtocolVersion.expertRows
+                ? try reader.integer("expertRowCount") : nil)
     }
 }

@@ -12,9 +12,9 @@ public protocol WireMessage: Sendable {
 }
 
 extension WireMessage {
-    /// The payload.
-    public func payload() throws(WireError) -> [UInt8] {
-        var writer = ByteWriter()
+    /// The payload, as the protocol has it in `version`.
+    public func payload(version: UInt16 = ProtocolVersion.newest) throws(WireError) -> [UInt8] {
+        var writer = ByteWriter(version: version)
         try encode(into: &writer)
         guard writer.bytes.count <= Self.kind.payloadBytesMax else {
             throw .beyondLimit(
@@ -23,18 +23,20 @@ extension WireMessage {
         return writer.bytes
     }
 
-    /// Reads a whole payload.
-    public init(payload: UnsafeRawBufferPointer) throws(WireError) {
-        var reader = ByteReader(payload)
+    /// Reads a whole payload of a frame of `version`.
+    public init(
+        payload: UnsafeRawBufferPointer, version: UInt16 = ProtocolVersion.newest
+    ) throws(WireError) {
+        var reader = ByteReader(payload, version: version)
         try self.init(decoding: &reader)
         try reader.finish()
     }
 
-    /// Reads a whole payload.
-    public init(payload: [UInt8]) throws(WireError) {
+    /// Reads a whole payload of a frame of `version`.
+    public init(payload: [UInt8], version: UInt16 = ProtocolVersion.newest) throws(WireError) {
         // A closure cannot throw a typed error through `withUnsafeBytes`.
         let result = payload.withUnsafeBytes { bytes in
-            Result { () throws(WireError) -> Self in try Self(payload: bytes) }
+            Result { () throws(WireError) -> Self in try Self(payload: bytes, version: version) }
         }
         self = try result.get()
     }

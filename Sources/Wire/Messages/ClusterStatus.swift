@@ -44,12 +44,20 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public var instructionSet: String
         /// Compute threads.
         public var threadCount: Int
+        /// Dispatches that it answered since it started; nil if it is no worker, or none that was heard of yet.
+        public var dispatches: UInt64?
+        /// Rows that its experts computed since it started, one per token and expert; nil as above, and from a worker
+        /// that does not tell.
+        public var expertRows: UInt64?
+        /// Time that it spent computing since it started, in microseconds; nil as above.
+        public var computeMicroseconds: UInt64?
 
         /// Describes a process.
         public init(
             name: String, role: Role, address: String, state: NodeState, reason: String? = nil, shardCount: Int = 0,
             shardBytes: UInt64 = 0, loadedBytes: UInt64 = 0, memoryBudgetBytes: UInt64 = 0, residentBytes: UInt64 = 0,
-            roundTripMilliseconds: Double? = nil, load: Double = 0, instructionSet: String = "", threadCount: Int = 0
+            roundTripMilliseconds: Double? = nil, load: Double = 0, instructionSet: String = "", threadCount: Int = 0,
+            dispatches: UInt64? = nil, expertRows: UInt64? = nil, computeMicroseconds: UInt64? = nil
         ) {
             self.name = name
             self.role = role
@@ -65,6 +73,9 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
             self.load = load
             self.instructionSet = instructionSet
             self.threadCount = threadCount
+            self.dispatches = dispatches
+            self.expertRows = expertRows
+            self.computeMicroseconds = computeMicroseconds
         }
     }
 
@@ -80,14 +91,36 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public var contextTokensMax: Int
         /// Bytes of weights in the whole cluster.
         public var weightBytes: UInt64
+        /// Number of layers; nil, like what follows, from a coordinator that does not tell.
+        public var layers: Int?
+        /// The layers with a router, counted from 0, in order.
+        public var mixtureLayers: [Int]?
+        /// Routed experts of such a layer; the most where layers differ.
+        public var experts: Int?
+        /// Experts that such a layer picks per token; the most where layers differ.
+        public var expertsPerToken: Int?
+
+        /// The last two are named as the fields of requests and answers are, beside which clients read them.
+        private enum CodingKeys: String, CodingKey {
+            case contextTokensMax, digest, experts, family, layers, name, weightBytes
+            case expertsPerToken = "experts_per_token"
+            case mixtureLayers = "mixture_layers"
+        }
 
         /// Describes a model.
-        public init(name: String, family: String, digest: String, contextTokensMax: Int, weightBytes: UInt64) {
+        public init(
+            name: String, family: String, digest: String, contextTokensMax: Int, weightBytes: UInt64,
+            layers: Int? = nil, mixtureLayers: [Int]? = nil, experts: Int? = nil, expertsPerToken: Int? = nil
+        ) {
             self.name = name
             self.family = family
             self.digest = digest
             self.contextTokensMax = contextTokensMax
             self.weightBytes = weightBytes
+            self.layers = layers
+            self.mixtureLayers = mixtureLayers
+            self.experts = experts
+            self.expertsPerToken = expertsPerToken
         }
     }
 
@@ -111,9 +144,10 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public var failedRequests: UInt64
         /// Steps run since the start; nil from a coordinator that does not tell.
         public var steps: UInt64?
-        /// Seconds spent in each phase of the steps since the start: `attention`, `route` (router and sending),
-        /// `combine` (waiting for experts and adding their rows), `dense`, `head`; nil from a coordinator that
-        /// does not tell.
+        /// Seconds spent in each phase of the steps since the start: `attention`, `route` (the router), `dispatch`
+        /// (sending rows to the experts; without workers, computing them), `dispatchWait` (waiting for the workers'
+        /// answers), `combine` (adding their rows), `dense`, `head`, `sample`; nil from a coordinator that does not
+        /// tell.
         public var phaseSeconds: [String: Double]?
 
         /// Describes the work.

@@ -69,12 +69,15 @@ public struct Generate: Hashable, Sendable {
     public var logprobCount: UInt8?
     /// Whether the prompt's own tokens are scored too.
     public var wantsPromptLogprobs: Bool
+    /// Whether the experts that produced each new token are reported beside it.
+    public var wantsRoutedExperts: Bool
 
     /// Asks for a continuation.
     public init(
         prompt: [TokenID], tokensMax: UInt32, tokensMin: UInt32 = 0,
         sampling: SamplingParameters = SamplingParameters(),
-        stopTokens: [TokenID] = [], logprobCount: UInt8? = nil, wantsPromptLogprobs: Bool = false
+        stopTokens: [TokenID] = [], logprobCount: UInt8? = nil, wantsPromptLogprobs: Bool = false,
+        wantsRoutedExperts: Bool = false
     ) {
         self.prompt = prompt
         self.tokensMax = tokensMax
@@ -83,6 +86,7 @@ public struct Generate: Hashable, Sendable {
         self.stopTokens = stopTokens
         self.logprobCount = logprobCount
         self.wantsPromptLogprobs = wantsPromptLogprobs
+        self.wantsRoutedExperts = wantsRoutedExperts
     }
 }
 
@@ -108,12 +112,18 @@ public struct ScoredToken: Hashable, Sendable {
     public var logprob: Float?
     /// The likeliest tokens at this position, likeliest first; empty if none were asked for.
     public var top: [TokenLogprob]
+    /// The experts that the forward pass visited which produced this token; nil if they were not asked for, and for the
+    /// tokens of a prompt, which nothing produced.
+    public var routedExperts: RoutedExperts?
 
     /// Describes a token.
-    public init(token: TokenID, logprob: Float? = nil, top: [TokenLogprob] = []) {
+    public init(
+        token: TokenID, logprob: Float? = nil, top: [TokenLogprob] = [], routedExperts: RoutedExperts? = nil
+    ) {
         self.token = token
         self.logprob = logprob
         self.top = top
+        self.routedExperts = routedExperts
     }
 }
 

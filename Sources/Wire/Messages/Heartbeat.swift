@@ -17,12 +17,19 @@ public struct HeartbeatReply: Hashable, Sendable {
     public var dispatchCount: UInt64
     /// Time spent computing since the process started, in microseconds.
     public var computeMicroseconds: UInt64
+    /// Rows that experts computed since the process started: one per token and expert; nil from a process that speaks
+    /// version 1 of the protocol.
+    public var expertRowCount: UInt64?
 
     /// Answers a heartbeat.
-    public init(sequence: UInt64, residentBytes: UInt64, dispatchCount: UInt64, computeMicroseconds: UInt64) {
+    public init(
+        sequence: UInt64, residentBytes: UInt64, dispatchCount: UInt64, computeMicroseconds: UInt64,
+        expertRowCount: UInt64?
+    ) {
         self.sequence = sequence
         self.residentBytes = residentBytes
         self.dispatchCount = dispatchCount
         self.computeMicroseconds = computeMicroseconds
+        self.expertRowCount = expertRowCount
     }
 }
