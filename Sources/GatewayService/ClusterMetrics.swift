@@ -21,12 +21,26 @@ enum ClusterMetrics {
         gauge("ready", "1 while the node does its part.", node.state == .ready ? 1 : 0)
         gauge("resident_bytes", "Memory of the node's process, in bytes.", Double(node.residentBytes))
         guard node.role == .worker else { return }
+        describe(worker: node, registry)
         gauge("shards", "Shards that the worker hosts.", Double(node.shardCount))
         gauge("shard_bytes", "Bytes of weights that the worker hosts.", Double(node.shardBytes))
         gauge("load_ratio", "Share of the last seconds that the worker computed.", node.load)
         if let milliseconds = node.roundTripMilliseconds {
             gauge("round_trip_seconds", "Median round trip of the last heartbeats.", milliseconds / 1000)
         }
+    }
+
+    /// What the worker counts itself; it begins anew when it is started again.
+    private static func describe(worker node: ClusterStatus.Node, _ registry: MetricsRegistry) {
+        func counter(_ name: String, _ help: String, _ value: UInt64?) {
+            guard let value else { return }
+            registry.counter(
+                "colony_node_" + name, help: help, labels: ["node": node.name, "role": node.role.rawValue]
+            ) { value }
+        }
+        counter("dispatches_total", "Dispatches that the worker answered.", node.dispatches)
+        counter("expert_rows_total", "Rows that the worker's experts computed.", node.expertRows)
+        counter("compute_microseconds_total", "Time that the worker computed.", node.computeMicroseconds)
     }
 
     private static func describe(_ work: ClusterStatus.Work, _ registry: MetricsRegistry) {

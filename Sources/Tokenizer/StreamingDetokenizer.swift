@@ -15,6 +15,9 @@ public struct StreamingDetokenizer: Sendable {
         skipsSpecialTokens = skipSpecialTokens
     }
 
+    /// Whether bytes are held back: the text breaks off within a character.
+    public var isWithinCharacter: Bool { !pending.isEmpty }
+
     /// The text that this token completes, often all of its own, sometimes none.
     public mutating func append(_ token: TokenID) -> String {
         if skipsSpecialTokens, tokenizer.isSpecial(token) { return "" }

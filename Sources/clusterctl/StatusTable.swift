@@ -19,6 +19,7 @@ struct StatusTable {
         ]
         lines += Self.aligned([Self.header] + status.nodes.map(Self.row))
         lines += ["", workLine]
+        if let stepLine { lines.append(stepLine) }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -51,6 +52,15 @@ struct StatusTable {
             \(work.cachedTokensMax) tokens; \(work.requests) requests (\(work.failedRequests) failed), \
             \(work.promptTokens) prompt and \(work.generatedTokens) generated tokens
             """
+    }
+
+    /// What a step takes on average, phase by phase, longest first; nil before the first.
+    private var stepLine: String? {
+        guard let steps = status.work.steps, steps > 0, let phases = status.work.phaseSeconds else { return nil }
+        let parts = phases.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.filter { $0.value > 0 }.map { phase in
+            "\(phase.key) " + String(format: "%.2f", phase.value / Double(steps) * 1000)
+        }
+        return "\(steps) steps, milliseconds of one: " + parts.joined(separator: ", ")
     }
 
     private static func aligned(_ rows: [[String]]) -> [String] {

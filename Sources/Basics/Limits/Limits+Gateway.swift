@@ -21,6 +21,9 @@ extension Limits {
         public static let logitBiasesMax = 1024
         /// Most likeliest tokens reported beside each token.
         public static let logprobsMax = 20
+        /// Most routed experts that an answer holds which is not streamed, of all its tokens and layers together: about
+        /// 10,000 tokens of a model that visits 400 experts per token.
+        public static let routedExpertsMax = 1 << 22
         /// Highest temperature.
         public static let temperatureMax: Double = 2
         /// Presence and frequency penalties lie between the negative of this and this.

@@ -26,6 +26,9 @@ public struct ChoicePiece: Hashable, Sendable {
     public var text = ""
     /// New tokens; their text may come with a later piece, or never if they end the answer.
     public var tokens: [PlacedToken] = []
+    /// Experts of the tokens whose text is complete with this piece, if they were asked for; the last piece has those
+    /// of all tokens that are left.
+    public var routedExperts: [RoutedExperts] = []
     /// Set in the last piece.
     public var finish: ChoiceFinish?
 
@@ -33,13 +36,16 @@ public struct ChoicePiece: Hashable, Sendable {
     public init() {}
 
     /// Whether it says nothing at all.
-    public var isEmpty: Bool { promptTokens.isEmpty && text.isEmpty && tokens.isEmpty && finish == nil }
+    public var isEmpty: Bool {
+        promptTokens.isEmpty && text.isEmpty && tokens.isEmpty && routedExperts.isEmpty && finish == nil
+    }
 
     /// Adds the piece that follows.
     public mutating func append(_ next: ChoicePiece) {
         promptTokens += next.promptTokens
         text += next.text
         tokens += next.tokens
+        routedExperts += next.routedExperts
         finish = next.finish ?? finish
     }
 }
@@ -59,6 +65,9 @@ public struct ChoiceAssembler: Sendable {
     private var isPromptOut = false
     /// Unicode scalars of detokenised text so far, including text that is held back or follows a stop string.
     private var scalarCount: Int
+    /// Those of them that are out.
+    private var releasedCount: Int
+    private var heldExperts = HeldExperts()
     /// Tokens generated so far.
     public private(set) var tokenCount = 0
     /// Whether the answer is complete; nothing that comes later belongs to it.
@@ -74,6 +83,7 @@ public struct ChoiceAssembler: Sendable {
         detokenizer = StreamingDetokenizer(tokenizer, skipSpecialTokens: plan.options.skipsSpecialTokens)
         matcher = StopStringMatcher(plan.options.stopStrings)
         scalarCount = prompt.echoText.unicodeScalars.count
+        releasedCount = scalarCount
     }
 
     /// Takes what the coordinator reports. Afterwards `isFinished` may be true although the coordinator goes on: then
@@ -107,13 +117,18 @@ public struct ChoiceAssembler: Sendable {
     private mutating func append(_ token: ScoredToken, endsAnswer: Bool, to piece: inout ChoicePiece) {
         piece.tokens.append(PlacedToken(scored: token, textOffset: scalarCount))
         tokenCount += 1
+        if let experts = token.routedExperts { heldExperts.append(experts) }
         if endsAnswer { return }
         release(detokenizer.append(token.token), to: &piece)
+        if !detokenizer.isWithinCharacter { heldExperts.settle(textEnd: scalarCount) }
+        piece.routedExperts += heldExperts.release(through: releasedCount)
     }
 
     private mutating func release(_ text: String, to piece: inout ChoicePiece) {
         scalarCount += text.unicodeScalars.count
-        piece.text += tokenCount <= tokensMin ? text : matcher.append(text)
+        let released = tokenCount <= tokensMin ? text : matcher.append(text)
+        releasedCount += released.unicodeScalars.count
+        piece.text += released
     }
 
     private mutating func finish(_ reason: ChoiceFinish, _ piece: inout ChoicePiece) {
@@ -123,6 +138,7 @@ public struct ChoiceAssembler: Sendable {
             if matcher.isMatched { reason = .stop }
             piece.text += matcher.finish()
         }
+        piece.routedExperts += heldExperts.releaseAll()
         piece.finish = reason
         isFinished = true
     }

@@ -104,11 +104,20 @@ public final class CoordinatorBackend: GenerationBackend {
     ) throws(Refusal) -> any GenerationTicket {
         let (link, reason) = state.withLock { ($0.link, $0.reason) }
         guard let link else { throw Refusal(.unavailable, reason) }
+        let wantsRoutedExperts = generate.wantsRoutedExperts
+        guard !wantsRoutedExperts || link.version >= ProtocolVersion.routedExperts else {
+            throw Refusal(
+                .invalidRequest,
+                """
+                'return_routed_experts' needs version \(ProtocolVersion.routedExperts) of the protocol; the \
+                coordinator at \(endpoint) speaks version \(link.version)
+                """)
+        }
         do {
             let identifier = try link.start(
-                kind: .generate, epoch: PlacementEpoch(0), try FrameBuffer(generate)
+                kind: .generate, epoch: PlacementEpoch(0), try FrameBuffer(generate, version: link.version)
             ) { result in
-                onEvent(CoordinatorBackend.event(result))
+                onEvent(CoordinatorBackend.event(result, wantsRoutedExperts: wantsRoutedExperts))
             }
             return Ticket(link: link, identifier: identifier)
         } catch {
@@ -130,12 +139,18 @@ public final class CoordinatorBackend: GenerationBackend {
 
     // MARK: - Answers
 
-    private static func event(_ result: Result<ReceivedFrame, TransportError>) -> GenerationEvent {
+    private static func event(
+        _ result: Result<ReceivedFrame, TransportError>, wantsRoutedExperts: Bool
+    ) -> GenerationEvent {
         do throws(TransportError) {
             let frame = try result.get()
             let generated = try frame.decode(Generated.self)
             guard generated.finish != nil || !frame.isLast else {
                 return .failed(Refusal(.internalError, "the coordinator's last answer does not say why it is the last"))
+            }
+            guard !wantsRoutedExperts || generated.tokens.allSatisfy({ $0.routedExperts != nil }) else {
+                return .failed(
+                    Refusal(.internalError, "the coordinator's answer lacks the experts that were asked for"))
             }
             return .generated(generated)
         } catch {

@@ -53,7 +53,8 @@ public struct GenerationPlan: Sendable {
         return Generate(
             prompt: prompt(ofChoice: index).tokens, tokensMax: UInt32(clamping: tokensMax(ofChoice: index)),
             tokensMin: UInt32(clamping: options.tokensMin), sampling: sampling, stopTokens: stopTokens,
-            logprobCount: options.logprobCount.map { UInt8(clamping: $0) }, wantsPromptLogprobs: wantsPromptLogprobs)
+            logprobCount: options.logprobCount.map { UInt8(clamping: $0) }, wantsPromptLogprobs: wantsPromptLogprobs,
+            wantsRoutedExperts: options.returnsRoutedExperts)
     }
 
     /// The seed of the choice `index` of a prompt: the first has the request's own, so that one answer alone and the

@@ -35,6 +35,8 @@ final class GenerationSession: Sendable {
         var tickets: [(any GenerationTicket)?]
         /// Without streaming: what each choice has so far.
         var pieces: [ChoicePiece]
+        /// Without streaming: experts that all pieces hold together.
+        var expertCount = 0
         /// With streaming: whether the choice's first event was written.
         var isOpened: [Bool]
         var unfinishedCount: Int
@@ -151,16 +153,33 @@ final class GenerationSession: Sendable {
         if plan.options.streams {
             stream(piece, choice: index, &state)
         } else {
-            state.pieces[index].append(piece)
+            keep(piece, choice: index, &state)
         }
         guard piece.finish != nil, !state.isOver else { return }
         state.unfinishedCount -= 1
         if state.unfinishedCount == 0 { complete(&state) }
     }
 
+    /// What is not streamed is held until the answer is complete. Of all that may be in it only experts are hundreds
+    /// per token, so they have a limit.
+    private func keep(_ piece: ChoicePiece, choice index: Int, _ state: inout State) {
+        state.pieces[index].append(piece)
+        for token in piece.routedExperts { state.expertCount += token.experts.count }
+        let limit = Limits.Gateway.routedExpertsMax
+        guard state.expertCount > limit else { return }
+        fail(
+            .invalid(
+                "return_routed_experts",
+                """
+                the answer's tokens visited more than \(limit) experts, the most that an answer holds that is not \
+                streamed; set 'stream', or fewer 'max_tokens'
+                """, code: "too_many_routed_experts"), &state)
+    }
+
     private func stream(_ piece: ChoicePiece, choice index: Int, _ state: inout State) {
         let reportsTokens = plan.options.logprobCount != nil || plan.options.returnsTokenIDs
-        guard !piece.text.isEmpty || piece.finish != nil || (reportsTokens && !piece.isEmpty) else { return }
+        let isNews = !piece.text.isEmpty || !piece.routedExperts.isEmpty || piece.finish != nil
+        guard isNews || (reportsTokens && !piece.isEmpty) else { return }
         let isFirst = !state.isOpened[index]
         state.isOpened[index] = true
         var bytes: [UInt8] = []

@@ -56,6 +56,7 @@ package struct ChatFormat: AnswerFormat {
         members["logprobs"] = plan.options.logprobCount == nil ? .null : logprobs(piece.tokens)
         members["finish_reason"] = piece.finish.map { .string($0.rawValue) } ?? .null
         if plan.options.returnsTokenIDs { members["token_ids"] = JSON(tokenIDs: piece.tokens.map(\.scored.token)) }
+        if plan.options.returnsRoutedExperts { members["routed_experts"] = JSON(routedExperts: piece.routedExperts) }
         return .object(members)
     }
 

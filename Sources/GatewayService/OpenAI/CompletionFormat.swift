@@ -49,6 +49,7 @@ package struct CompletionFormat: AnswerFormat {
             members["token_ids"] = JSON(tokenIDs: piece.tokens.map(\.scored.token))
             if isFirst { members["prompt_token_ids"] = JSON(tokenIDs: plan.prompt(ofChoice: index).tokens) }
         }
+        if plan.options.returnsRoutedExperts { members["routed_experts"] = JSON(routedExperts: piece.routedExperts) }
         return .object(members)
     }
 

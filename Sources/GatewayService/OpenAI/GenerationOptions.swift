@@ -44,6 +44,8 @@ public struct GenerationOptions: Hashable, Sendable {
     public var logprobCount: Int?
     /// Whether token ids are reported too.
     public var returnsTokenIDs = false
+    /// Whether the experts that each token visited are reported too.
+    public var returnsRoutedExperts = false
     /// Whether logprobs name tokens as `token_id:123` instead of by their text.
     public var namesTokensByID = false
     /// Whether special tokens are left out of the text.
@@ -67,6 +69,7 @@ extension GenerationOptions {
         }
         try readStreaming(fields)
         returnsTokenIDs = try fields.bool("return_token_ids") ?? false
+        returnsRoutedExperts = try fields.bool("return_routed_experts") ?? false
         namesTokensByID = try fields.bool("return_tokens_as_token_ids") ?? false
         skipsSpecialTokens = try fields.bool("skip_special_tokens") ?? true
     }

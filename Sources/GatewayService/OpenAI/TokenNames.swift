@@ -1,5 +1,6 @@
 package import Basics
 package import Tokenizer
+import Wire
 
 /// How logprobs name tokens.
 package struct TokenNames: Sendable {
@@ -40,6 +41,14 @@ extension JSON {
     /// A logprob; `null` where there is none.
     init(logprob value: Float?) {
         self = value.map { JSON(shortest: $0) } ?? .null
+    }
+
+    /// Per token an array per layer with a router, of the experts' numbers.
+    init(routedExperts tokens: [RoutedExperts]) {
+        self = .array(
+            tokens.map { token in
+                .array(token.layers.map { layer in .array(layer.map { .integer(Int64($0.value)) }) })
+            })
     }
 
     /// Token ids as an array of numbers.
