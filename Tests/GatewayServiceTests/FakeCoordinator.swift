@@ -45,12 +45,14 @@ final class FakeCoordinator: LinkHandler {
         }
     }
 
-    func listen(_ certificates: TestCertificates, port: UInt16 = 0) throws -> LinkListener {
+    func listen(
+        _ certificates: TestCertificates, port: UInt16 = 0, options: LinkOptions = LinkOptions()
+    ) throws -> LinkListener {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         return try LinkListener(
             endpoint: Endpoint(host: "127.0.0.1", port: port),
-            identity: try certificates.identity("coordinator", .coordinator), logger: logger
+            identity: try certificates.identity("coordinator", .coordinator), options: options, logger: logger
         ) { hello, _, _ in
             self.accept(hello)
             return (Welcome(node: NodeID("coordinator"), role: .coordinator, version: 1, modelDigest: nil), self)

@@ -201,13 +201,16 @@ struct RoutedExpertsTests {
         #expect(service.backend.cancelled.wait(timeout: .now() + 10) == .success)
     }
 
-    @Test("a coordinator that leaves out what was asked for is a server error, not a shorter list")
-    func missing() throws {
+    /// The answers of a gateway whose coordinator sends no experts: to a request that asks for them, and to one that
+    /// does not.
+    private func answersWithoutExperts(
+        _ options: LinkOptions
+    ) throws -> (asked: TestClient.Answer, unasked: TestClient.Answer) {
         let certificates = try TestCertificates()
         let coordinator = FakeCoordinator { _, reply in
             reply(Generated(tokens: [ScoredToken(token: TokenID(97))], finish: .length))
         }
-        let listener = try coordinator.listen(certificates)
+        let listener = try coordinator.listen(certificates, options: options)
         defer { listener.stop() }
         var logger = Logger(label: "test")
         logger.logLevel = .critical
@@ -222,10 +225,29 @@ struct RoutedExpertsTests {
         try gateway.start()
         defer { gateway.stop() }
         while !backend.status().isReady { try #require(news.wait(timeout: .now() + 20) == .success) }
-        let body: JSON = ["prompt": "x", "max_tokens": 1, "return_routed_experts": true]
-        let answer = try TestClient.post(gateway.port, "/v1/completions", body)
-        #expect(answer.status == 500)
-        #expect(answer.error?["message"]?.string?.contains("lacks the experts") == true)
-        #expect(try TestClient.post(gateway.port, "/v1/completions", ["prompt": "x", "max_tokens": 1]).status == 200)
+        let body: JSON = ["prompt": "x", "max_tokens": 1]
+        return (
+            try TestClient.post(gateway.port, "/v1/completions", body.setting("return_routed_experts", to: true)),
+            try TestClient.post(gateway.port, "/v1/completions", body)
+        )
+    }
+
+    @Test("a coordinator that leaves out what was asked for is a server error, not a shorter list")
+    func missing() throws {
+        let answers = try answersWithoutExperts(LinkOptions())
+        #expect(answers.asked.status == 500)
+        #expect(answers.asked.error?["message"]?.string?.contains("lacks the experts") == true)
+        #expect(answers.unasked.status == 200)
+    }
+
+    @Test("a coordinator that was not upgraded yet serves all but those who ask")
+    func olderCoordinator() throws {
+        let answers = try answersWithoutExperts(LinkOptions(versions: 1...1))
+        #expect(answers.asked.status == 400)
+        let message = answers.asked.error?["message"]?.string ?? ""
+        #expect(
+            message.hasPrefix("'return_routed_experts' needs version 2 of the protocol; the coordinator at 127.0.0.1:"))
+        #expect(message.hasSuffix(" speaks version 1"))
+        #expect(answers.unasked.status == 200)
     }
 }

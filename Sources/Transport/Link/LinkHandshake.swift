@@ -38,8 +38,8 @@ extension Link {
         let handshake = LinkHandshake(
             channel: channel, deadline: Deadline(milliseconds: options.handshakeTimeoutMilliseconds))
         let hello = Hello(
-            node: identity.node, role: identity.role, versionMin: ProtocolVersion.oldest,
-            versionMax: ProtocolVersion.newest, linkClass: linkClass, modelDigest: modelDigest,
+            node: identity.node, role: identity.role, versionMin: options.versions.lowerBound,
+            versionMax: options.versions.upperBound, linkClass: linkClass, modelDigest: modelDigest,
             listenAddress: listenAddress)
         let (opened, welcome) = try handshake.introduce(
             hello, expectedRole: expectedRole, expectedNode: expectedNode)
@@ -74,10 +74,10 @@ struct LinkHandshake {
         }
         let welcome = try frame.decode(Welcome.self)
         try check(node: welcome.node, role: welcome.role, against: peer)
-        guard ProtocolVersion.supported.contains(welcome.version) else {
+        guard (hello.versionMin...hello.versionMax).contains(welcome.version) else {
             throw .protocolViolated(
                 address: address,
-                reason: "it chose version \(welcome.version), offered were \(ProtocolVersion.supportedText)")
+                reason: "it chose version \(welcome.version), offered were \(hello.versionMin) to \(hello.versionMax)")
         }
         let opened = OpenedChannel(
             channel: channel, node: peer.node, role: peer.role, linkClass: hello.linkClass,
@@ -99,7 +99,8 @@ struct LinkHandshake {
             let hello = try frame.decode(Hello.self)
             try check(node: hello.node, role: hello.role, against: peer)
             let (opened, welcome, handler) = try Self.refusing { () throws(Refusal) in
-                let version = try ProtocolVersion.negotiate(oldest: hello.versionMin, newest: hello.versionMax)
+                let version = try ProtocolVersion.negotiate(
+                    oldest: hello.versionMin, newest: hello.versionMax, ours: channel.options.versions)
                 var (welcome, handler) = try decide(hello, peer.node, peer.role)
                 welcome.version = version
                 let opened = OpenedChannel(

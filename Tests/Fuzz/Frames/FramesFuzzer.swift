@@ -19,9 +19,9 @@ let seeds: [String: [UInt8]] = {
 /// The bytes are a frame if they begin like one, and the payload of the kind that `choice` says if not.
 func fuzz(choice: UInt8, bytes: [UInt8]) {
     if let header = acceptedHeader(bytes) {
-        check(Array(bytes.dropFirst(FrameHeader.byteCount)), as: header.kind)
+        check(Array(bytes.dropFirst(FrameHeader.byteCount)), as: header.kind, header.version)
     } else {
-        check(bytes, as: MessageKind.allCases[Int(choice) % MessageKind.allCases.count])
+        check(bytes, as: MessageKind.allCases[Int(choice) % MessageKind.allCases.count], ProtocolVersion.newest)
     }
 }
 
@@ -46,19 +46,19 @@ private func acceptedHeader(_ bytes: [UInt8]) -> FrameHeader? {
     return nil
 }
 
-private func check(_ payload: [UInt8], as kind: MessageKind) {
+private func check(_ payload: [UInt8], as kind: MessageKind, _ version: UInt16) {
     switch kind {
-    case .hello: check(payload, Hello.self)
-    case .welcome: check(payload, Welcome.self)
-    case .refusal: check(payload, Refusal.self)
-    case .heartbeat: check(payload, Heartbeat.self)
-    case .heartbeatReply: check(payload, HeartbeatReply.self)
-    case .assign: check(payload, Assign.self)
-    case .assignProgress: check(payload, AssignProgress.self)
-    case .generate: check(payload, Generate.self)
-    case .generated: check(payload, Generated.self)
-    case .status: check(payload, ClusterStatus.self)
-    case .modelFiles: check(payload, ModelFiles.self)
+    case .hello: check(payload, Hello.self, version)
+    case .welcome: check(payload, Welcome.self, version)
+    case .refusal: check(payload, Refusal.self, version)
+    case .heartbeat: check(payload, Heartbeat.self, version)
+    case .heartbeatReply: check(payload, HeartbeatReply.self, version)
+    case .assign: check(payload, Assign.self, version)
+    case .assignProgress: check(payload, AssignProgress.self, version)
+    case .generate: check(payload, Generate.self, version)
+    case .generated: check(payload, Generated.self, version)
+    case .status: check(payload, ClusterStatus.self, version)
+    case .modelFiles: check(payload, ModelFiles.self, version)
     case .dispatch: Samples.withAligned(payload) { checkDispatch($0) }
     case .combine: Samples.withAligned(payload) { checkCombine($0) }
     case .echo, .echoReply, .cancel, .statusRequest, .modelFilesRequest: break
@@ -67,33 +67,33 @@ private func check(_ payload: [UInt8], as kind: MessageKind) {
 
 /// What decodes can be written again, as the same bytes. Two kinds may come in several forms and are written in one:
 /// an unknown code of a refusal becomes another, and JSON has blanks. Those decode to what is written the same again.
-private func check<Message: WireMessage>(_ payload: [UInt8], _: Message.Type) {
-    guard let message: Message = decoded(payload) else { return }
-    let first = encoded(message)
+private func check<Message: WireMessage>(_ payload: [UInt8], _: Message.Type, _ version: UInt16) {
+    guard let message: Message = decoded(payload, version) else { return }
+    let first = encoded(message, version)
     guard Message.kind == .refusal || Message.kind == .status else {
         insist(first == payload, "\(message) is written as \(first), it was read from \(payload)")
         return
     }
-    guard let again: Message = decoded(first) else {
+    guard let again: Message = decoded(first, version) else {
         insist(false, "\(message) is written as \(first), which does not decode")
         return
     }
-    let second = encoded(again)
+    let second = encoded(again, version)
     insist(second == first, "\(message) is written as \(first), then as \(second)")
 }
 
-private func decoded<Message: WireMessage>(_ payload: [UInt8]) -> Message? {
+private func decoded<Message: WireMessage>(_ payload: [UInt8], _ version: UInt16) -> Message? {
     do {
-        return try Message(payload: payload)
+        return try Message(payload: payload, version: version)
     } catch {
         insist(!"\(error)".isEmpty, "an error without a description")
         return nil
     }
 }
 
-private func encoded<Message: WireMessage>(_ message: Message) -> [UInt8] {
+private func encoded<Message: WireMessage>(_ message: Message, _ version: UInt16) -> [UInt8] {
     do {
-        return try message.payload()
+        return try message.payload(version: version)
     } catch {
         insist(false, "\(message) decodes and cannot be written: \(error)")
         return []
