@@ -57,8 +57,9 @@ struct StatusTable {
     /// What a step takes on average, phase by phase, longest first; nil before the first.
     private var stepLine: String? {
         guard let steps = status.work.steps, steps > 0, let phases = status.work.phaseSeconds else { return nil }
-        let parts = phases.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.filter { $0.value > 0 }.map { phase in
-            "\(phase.key) " + String(format: "%.2f", phase.value / Double(steps) * 1000)
+        let milliseconds = phases.mapValues { $0 / Double(steps) * 1000 }.filter { $0.value >= 0.005 }
+        let parts = milliseconds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { phase, value in
+            "\(phase) " + String(format: "%.2f", value)
         }
         return "\(steps) steps, milliseconds of one: " + parts.joined(separator: ", ")
     }

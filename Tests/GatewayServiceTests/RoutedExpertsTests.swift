@@ -46,6 +46,10 @@ struct HeldExpertsTests {
         let pieces = try pieces(["prompt": "x"], Array("aé蜂!".utf8))
         #expect(pieces.map(\.0) == ["a", "", "é", "", "", "蜂", "!"])
         #expect(pieces.map(\.1) == [[0], [], [1, 2], [], [], [3, 4, 5], [6]])
+        // A character that was begun and will never be whole: the next one's beginning completes its text.
+        let broken = try self.pieces(["prompt": "x"], [0xC3, 0xE8, 0x9C, 0xC3, 0xA9, 33])
+        #expect(broken.map(\.0) == ["", "\u{FFFD}", "", "\u{FFFD}", "é", "!"])
+        #expect(broken.map(\.1) == [[], [0], [], [1, 2], [3, 4], [5]])
     }
 
     @Test("text that may be the beginning of a stop string holds them back; what is certain brings them")

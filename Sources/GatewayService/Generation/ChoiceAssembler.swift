@@ -119,8 +119,12 @@ public struct ChoiceAssembler: Sendable {
         tokenCount += 1
         if let experts = token.routedExperts { heldExperts.append(experts) }
         if endsAnswer { return }
-        release(detokenizer.append(token.token), to: &piece)
-        if !detokenizer.isWithinCharacter { heldExperts.settle(textEnd: scalarCount) }
+        let text = detokenizer.append(token.token)
+        release(text, to: &piece)
+        // With text came the end of whatever character earlier tokens had begun.
+        if !text.isEmpty || !detokenizer.isWithinCharacter {
+            heldExperts.settle(textEnd: scalarCount, endsWithinCharacter: detokenizer.isWithinCharacter)
+        }
         piece.routedExperts += heldExperts.release(through: releasedCount)
     }
 

@@ -16,9 +16,10 @@ struct HeldExperts: Sendable {
     /// The next token came.
     mutating func append(_ experts: RoutedExperts) { entries.append(Entry(experts: experts, textEnd: nil)) }
 
-    /// The text of all tokens so far is whole characters and ends at `textEnd`.
-    mutating func settle(textEnd: Int) {
-        for index in entries.indices.reversed() {
+    /// The text of all tokens so far ends at `textEnd`; where it breaks off within a character, this is the last
+    /// token's.
+    mutating func settle(textEnd: Int, endsWithinCharacter: Bool) {
+        for index in entries.indices.dropLast(endsWithinCharacter ? 1 : 0).reversed() {
             guard entries[index].textEnd == nil else { return }
             entries[index].textEnd = textEnd
         }
