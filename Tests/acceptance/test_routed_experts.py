@@ -44,9 +44,9 @@ def check_shape(choice: dict, model: dict) -> None:
     """One element per token, one list per layer with a router, so many different experts that there are."""
     assert len(choice["routed_experts"]) == len(choice["token_ids"])
     for token in choice["routed_experts"]:
-        assert len(token) == len(model["mixture_layers"])
+        assert len(token) == len(model["mixtureLayers"])
         for experts in token:
-            assert len(experts) == len(set(experts)) == model["experts_per_token"]
+            assert len(experts) == len(set(experts)) == model["expertsPerToken"]
             assert all(0 <= expert < model["experts"] for expert in experts)
 
 
@@ -82,11 +82,11 @@ def test_the_experts_are_those_of_the_reference(start_cluster):
         model = cluster.status()["model"]
         assert model["layers"] == config["num_hidden_layers"]
         assert model["experts"] == config.get("num_experts", config.get("num_local_experts"))
-        assert model["experts_per_token"] == config["num_experts_per_tok"]
+        assert model["expertsPerToken"] == config["num_experts_per_tok"]
         dense = set(config.get("mlp_only_layers") or [])
         step = config.get("decoder_sparse_step", 1)
         routed = [layer for layer in range(model["layers"]) if layer not in dense and (layer + 1) % step == 0]
-        assert model["mixture_layers"] == routed
+        assert model["mixtureLayers"] == routed
         for expected in checkpoints.golden(checkpoint)["answers"]:
             request = {"prompt": expected["prompt"], "max_tokens": len(expected["greedy"]), "temperature": 0}
             choice = ask(cluster, request)["choices"][0]
@@ -154,7 +154,7 @@ def test_the_state_counts_what_workers_did(cluster):
     ask(cluster, {"prompt": checkpoints.prompt_ids(50), "max_tokens": 11, "temperature": 0})
     model = cluster.status()["model"]
     # The last token of an answer is not computed: nothing follows it.
-    rows = (50 + 11 - 1) * len(model["mixture_layers"]) * model["experts_per_token"]
+    rows = (50 + 11 - 1) * len(model["mixtureLayers"]) * model["expertsPerToken"]
     # Counts come with heartbeats.
     wait_until(lambda: total("expertRows") >= before["expertRows"] + rows, what="the rows are not counted")
     assert total("expertRows") == before["expertRows"] + rows

@@ -100,13 +100,6 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         /// Experts that such a layer picks per token; the most where layers differ.
         public var expertsPerToken: Int?
 
-        /// The last two are named as the fields of requests and answers are, beside which clients read them.
-        private enum CodingKeys: String, CodingKey {
-            case contextTokensMax, digest, experts, family, layers, name, weightBytes
-            case expertsPerToken = "experts_per_token"
-            case mixtureLayers = "mixture_layers"
-        }
-
         /// Describes a model.
         public init(
             name: String, family: String, digest: String, contextTokensMax: Int, weightBytes: UInt64,
