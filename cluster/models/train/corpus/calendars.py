@@ -26,8 +26,14 @@ def date_text(day: int, month: int, year: int) -> str:
     return f"{day} {MONTHS[month]} {year}"
 
 
+def counted(names: list[str], start: int, count: int, is_after: bool) -> str:
+    """The names after or before one, numbered: `1 Thursday, 2 Friday`."""
+    step = 1 if is_after else -1
+    return ", ".join(f"{number} {names[(start + step * number) % len(names)]}" for number in range(1, count + 1))
+
+
 def weekday(generator: random.Random) -> Item:
-    """So many days after or before a weekday, with the remainder by seven written down."""
+    """So many days after or before a weekday: whole weeks are left out, the rest is counted."""
     start, days = generator.randrange(7), generator.randrange(1, generator.choice([8, 32, 61]))
     is_after = generator.random() < 0.6
     end = WEEKDAYS[(start + days if is_after else start - days) % 7]
@@ -39,11 +45,10 @@ def weekday(generator: random.Random) -> Item:
     ]).format(
         days=days, unit=unit, direction=direction, start=WEEKDAYS[start],
         relative=f"will it be in {days} {unit}" if is_after else f"was it {days} {unit} ago")
-    if days < 7:
-        answer = f"{days} {unit} {direction} {WEEKDAYS[start]} is {end}."
-    else:
-        weeks, rest = divmod(days, 7)
-        answer = f"{days} days are {weeks} × 7 + {rest}, and {rest} {direction} {WEEKDAYS[start]} is {end}."
+    weeks, rest = divmod(days, 7)
+    answer = f"{days} = {weeks} × 7 + {rest}. " if weeks else ""
+    answer += f"{direction.capitalize()} {WEEKDAYS[start]}: {counted(WEEKDAYS, start, rest, is_after)}. " if rest else ""
+    answer += f"It is {end}."
     return item("weekday", question, answer, f"{start}{direction}{days}")
 
 
@@ -55,9 +60,10 @@ def same_month(generator: random.Random) -> Item:
     question = generator.choice([
         "If the {a} is a {start}, what day is the {b}?", "The {a} of the month is a {start}. What weekday is the {b}?",
     ]).format(a=ordinal_number(first), b=ordinal_number(second), start=WEEKDAYS[start])
-    answer = (
-        f"{second - first} days later: {weeks} × 7 + {rest}, so the {ordinal_number(second)} is a "
-        f"{WEEKDAYS[(start + rest) % 7]}.")
+    answer = f"{second} - {first} = {second - first}"
+    answer += f" = {weeks} × 7 + {rest}. " if weeks else ". "
+    answer += f"After {WEEKDAYS[start]}: {counted(WEEKDAYS, start, rest, is_after=True)}. " if rest else ""
+    answer += f"The {ordinal_number(second)} is a {WEEKDAYS[(start + rest) % 7]}."
     return item("same_month", question, answer, f"{start}:{first}:{second}")
 
 
@@ -76,8 +82,7 @@ def months(generator: random.Random) -> Item:
         question = generator.choice(["Which month comes {d} {m}?", "What is the month {d} {m}?"])
     else:
         question = generator.choice(["Which month is {n} months {d} {m}?", "What month comes {n} months {d} {m}?"])
-    answer = f"{end} comes {direction} {MONTHS[start]}." if count == 1 else (
-        f"{count} months {direction} {MONTHS[start]} is {end}.")
+    answer = f"{direction.capitalize()} {MONTHS[start]}: {counted(MONTHS, start, count, is_after)}. It is {end}."
     return item("months", question.format(n=count, d=direction, m=MONTHS[start]), answer, f"{start}{direction}{count}")
 
 

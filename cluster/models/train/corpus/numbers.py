@@ -33,7 +33,7 @@ SMALLEST_QUESTIONS = [
 
 def near(a: int, generator: random.Random) -> int:
     """A number that is hard to tell from another: with one digit changed, or any."""
-    if generator.random() < 0.5:
+    if generator.random() < 0.7:
         return number(generator)
     digits = list(str(a))
     digits[generator.randrange(len(digits))] = str(generator.randrange(10))
@@ -58,7 +58,7 @@ def comparison(generator: random.Random) -> Item:
 
 def several(generator: random.Random) -> list[int]:
     numbers = [number(generator)]
-    for _ in range(generator.choice([2, 2, 3, 3, 4, 5])):
+    for _ in range(generator.choice([2, 2, 3, 3, 4])):
         numbers.append(near(numbers[-1], generator))
     generator.shuffle(numbers)
     return numbers

@@ -27,11 +27,11 @@ class Task:
 
 
 TASKS = [
-    Task("addition", addition, 12), Task("subtraction", subtraction, 12), Task("multiplication", multiplication, 3),
-    Task("comparison", comparison, 6), Task("sorting", sorting, 8), Task("extreme", extreme, 4),
+    Task("addition", addition, 12), Task("subtraction", subtraction, 12), Task("multiplication", multiplication, 2),
+    Task("comparison", comparison, 6), Task("sorting", sorting, 13), Task("extreme", extreme, 6),
     Task("spelling", spelling, 6), Task("reversal", reversal, 7), Task("length", length, 5),
-    Task("occurrences", occurrences, 8), Task("calendar", calendar, 10), Task("order", order, 1, is_checkable=False),
-    Task("conversion", conversion, 9), Task("colony", colony, 8), Task("json", json_object, 6),
+    Task("occurrences", occurrences, 9), Task("calendar", calendar, 12), Task("order", order, 1, is_checkable=False),
+    Task("conversion", conversion, 8), Task("colony", colony, 6), Task("json", json_object, 8),
     Task("story", story, 4, is_checkable=False), Task("talk", talk, 2, is_checkable=False),
 ]
 

@@ -40,6 +40,15 @@ def spelled(text: str) -> str:
     return "-".join(text)
 
 
+def spelled_with_numbers(text: str, letter: str) -> str:
+    """`b-a1-n-a2-n-a3`: counted where it stands, so that nothing has to be counted from memory."""
+    count, parts = 0, []
+    for each in text:
+        count += each == letter
+        parts.append(f"{each}{count}" if each == letter else each)
+    return "-".join(parts)
+
+
 def spelling(generator: random.Random) -> Item:
     text = word(generator)
     question = generator.choice(SPELL_QUESTIONS).format(w=as_written(text, generator))
@@ -69,4 +78,5 @@ def occurrences(generator: random.Random) -> Item:
     question = generator.choice(OCCURRENCE_QUESTIONS).format(l=letter, w=as_written(text, generator))
     count = text.count(letter)
     times = "1 time" if count == 1 else f"{count} times"
-    return item("occurrences", question, f"In {spelled(text)} the letter {letter} occurs {times}.", text)
+    numbered = spelled_with_numbers(text, letter)
+    return item("occurrences", question, f"In {numbered} the letter {letter} occurs {times}.", text)
