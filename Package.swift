@@ -52,6 +52,7 @@ let package = Package(
         // Level 0: C, system libraries, and the vocabulary that every other target speaks.
         .target(name: "CKernels", cSettings: strictC),
         .target(name: "CLinux", cSettings: strictC),
+        .target(name: "CPage", exclude: ["files"], cSettings: strictC),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
@@ -100,7 +101,7 @@ let package = Package(
         library(
             "GatewayService",
             [
-                "Basics", "Wire", "Transport", "Tokenizer", "HTTPServer", "ServiceSupport", "Configuration",
+                "Basics", "Wire", "Transport", "Tokenizer", "HTTPServer", "ServiceSupport", "Configuration", "CPage",
                 orderedCollections, logging,
             ]),
 

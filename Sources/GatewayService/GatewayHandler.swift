@@ -60,6 +60,7 @@ final class GatewayHandler: HTTPHandler {
         case .cluster: answerCluster(response)
         case .models, .model: answerModels(route, named: model, response)
         case .metrics: answerMetrics(response)
+        case .page: answerPage(request, response)
         case .chatCompletions, .completions: accept(request, route, response)
         }
     }
@@ -96,6 +97,16 @@ final class GatewayHandler: HTTPHandler {
         response.send(
             status: 200, headers: [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
             body: Array((metrics.text + ClusterMetrics.text(clusterStatus())).utf8))
+    }
+
+    private func answerPage(_ request: HTTPRequest, _ response: HTTPResponse) {
+        guard let file = WebPage.file(at: request.path) else {
+            return refuse(.pathNotFound(request.path), .page, response)
+        }
+        let isKnown = file.isKnown(to: request.headers)
+        let status = isKnown ? 304 : 200
+        metrics.requestEnded(route: .page, status: status)
+        response.send(status: status, headers: file.headers, body: isKnown ? [] : file.bytes)
     }
 
     /// The cluster's state with this gateway among the nodes.

@@ -8,6 +8,8 @@ enum GatewayRoute: String, CaseIterable, Sendable {
     case metrics = "/metrics"
     case model = "/v1/models/{id}"
     case models = "/v1/models"
+    /// All files of the page count as one.
+    case page = "/"
 
     /// The path, as metrics and logs name it.
     var path: String { rawValue }
@@ -16,7 +18,7 @@ enum GatewayRoute: String, CaseIterable, Sendable {
     var method: String {
         switch self {
         case .chatCompletions, .completions: "POST"
-        case .cluster, .health, .live, .metrics, .model, .models: "GET"
+        case .cluster, .health, .live, .metrics, .model, .models, .page: "GET"
         }
     }
 
@@ -31,6 +33,7 @@ enum GatewayRoute: String, CaseIterable, Sendable {
         case "/cluster": return (.cluster, "")
         case "/metrics": return (.metrics, "")
         default:
+            if WebPage.file(at: path) != nil { return (.page, "") }
             let prefix = "/v1/models/"
             return path.hasPrefix(prefix) ? (.model, String(path.dropFirst(prefix.count))) : nil
         }

@@ -43,9 +43,11 @@ final class TestClient {
 
     deinit { close(descriptor) }
 
-    static func get(_ port: UInt16, _ path: String, method: String = "GET") throws -> Answer {
+    static func get(
+        _ port: UInt16, _ path: String, method: String = "GET", headers: [String: String] = [:]
+    ) throws -> Answer {
         let client = try TestClient(port: port)
-        client.send(method, path, body: "")
+        client.send(method, path, headers: headers, body: "")
         return try client.receive()
     }
 
@@ -59,10 +61,11 @@ final class TestClient {
         return try client.receive()
     }
 
-    func send(_ method: String, _ path: String, body: String) {
+    func send(_ method: String, _ path: String, headers: [String: String] = [:], body: String) {
+        let lines = headers.map { "\($0): \($1)\r\n" }.joined()
         let text =
             "\(method) \(path) HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: application/json\r\n"
-            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            + lines + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
         let bytes = Array(text.utf8)
         var sent = 0
         while sent < bytes.count {

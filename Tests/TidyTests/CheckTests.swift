@@ -34,6 +34,7 @@ struct CheckTests {
         #expect(count(TextChecks.lineLength, String(repeating: "ä", count: 120) + "\n") == 0)
         #expect(count(TextChecks.lineLength, String(repeating: "a", count: 121) + "\n") == 1)
         #expect(count(TextChecks.lineLength, String(repeating: "a", count: 121) + "\n", at: "README.md") == 0)
+        #expect(count(TextChecks.lineLength, String(repeating: "a", count: 121) + "\n", at: "Sources/CPage/a.js") == 1)
         let long = String(repeating: "a b ", count: 40)
         #expect(count(TextChecks.lineLength, "let a = \"\(long)\"\n") == 0)
         #expect(count(TextChecks.lineLength, "// \(long)\n") == 1)

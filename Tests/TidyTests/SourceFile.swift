@@ -9,6 +9,8 @@ struct SourceFile {
         case python
         case shell
         case swift
+        /// HTML, style sheets and JavaScript of the gateway's page.
+        case web
     }
 
     /// Path from the repository's root.
@@ -34,7 +36,7 @@ struct SourceFile {
         switch language {
         case .swift: codeLines = Self.split(CodeMask.swift(bytes))
         case .c: codeLines = Self.split(CodeMask.c(bytes))
-        case .binary, .markdown, .otherText, .python, .shell: codeLines = lines
+        case .binary, .markdown, .otherText, .python, .shell, .web: codeLines = lines
         }
     }
 
@@ -77,6 +79,7 @@ struct SourceFile {
         case "md": .markdown
         case "py": .python
         case "sh": .shell
+        case "css", "html", "js": .web
         default: firstLine.starts(with: Array("#!/".utf8)) ? .shell : .otherText
         }
     }

@@ -9,8 +9,8 @@ toolchain_packages=()
 # Needed to build.
 build_packages=(git libnghttp2-dev libpcre2-dev libssl-dev pkg-config)
 
-# Needed beyond that by the tests: other implementations of HTTP, and Python for the acceptance tests.
-test_packages=(curl libhttp-parser-dev nghttp2-client openssl python3 python3-venv)
+# Needed beyond that by the tests: other implementations of HTTP, a browser, and Python for the acceptance tests.
+test_packages=(chromium chromium-driver curl libhttp-parser-dev nghttp2-client openssl python3 python3-venv)
 
 environment="$root/.build-venv"
 

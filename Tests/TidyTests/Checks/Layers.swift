@@ -3,7 +3,7 @@
 enum Layers {
     /// Targets by level, lowest first.
     static let levels: [[String]] = [
-        ["Basics", "CKernels", "CLinux", "CNghttp2", "COpenSSL", "CPCRE2"],
+        ["Basics", "CKernels", "CLinux", "CNghttp2", "COpenSSL", "CPCRE2", "CPage"],
         ["Configuration", "Kernels", "Placement", "Scheduling", "Tokenizer", "Wire"],
         ["Membership", "Transport", "Weights"],
         ["HTTPServer", "Models"],
@@ -38,6 +38,7 @@ enum Layers {
         // `clusterbench` measures links beside TLS without them.
         "COpenSSL": ["HTTPServer", "Transport", "Weights", "clusterbench"],
         "CPCRE2": ["Tokenizer"],
+        "CPage": ["GatewayService"],
         "Testing": ["Simulation", "TestSupport"],
         "Yams": ["Configuration"],
     ]

@@ -4,7 +4,7 @@ enum SizeChecks {
     static func fileLength(_ file: SourceFile) -> [Finding] {
         switch file.language {
         case .binary, .markdown, .otherText: return []
-        case .c, .python, .shell, .swift: break
+        case .c, .python, .shell, .swift, .web: break
         }
         let limit = file.isTest ? Bounds.testFileLinesMax : Bounds.fileLinesMax
         guard file.lines.count > limit else { return [] }
@@ -19,7 +19,7 @@ enum SizeChecks {
         case .swift: functions = Function.inSwift(file)
         case .c: functions = Function.inC(file)
         case .python: functions = Function.inPython(file)
-        case .binary, .markdown, .otherText, .shell: return []
+        case .binary, .markdown, .otherText, .shell, .web: return []
         }
         return functions.compactMap { function in
             guard function.lineCount > Bounds.functionLinesMax else { return nil }

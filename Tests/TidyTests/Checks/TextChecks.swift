@@ -10,7 +10,7 @@ enum TextChecks {
     static func lineLength(_ file: SourceFile) -> [Finding] {
         switch file.language {
         case .binary, .markdown, .otherText: return []
-        case .c, .python, .shell, .swift: break
+        case .c, .python, .shell, .swift, .web: break
         }
         return file.lines.enumerated().compactMap { index, line in
             guard line.count > Bounds.lineCharactersMax else { return nil }
@@ -94,9 +94,8 @@ enum TextChecks {
 
     /// Kinds of files that belong into the repository; anything else came in by accident.
     private static let extensions: Set<String> = [
-        "c", "gguf", "h", "html", "ini", "jinja", "json", "jsonl", "md", "modulemap", "npz", "pem", "py", "safetensors",
-        "service",
-        "sh", "svg", "swift", "toml", "txt", "yaml", "yml",
+        "c", "css", "gguf", "h", "html", "ini", "jinja", "js", "json", "jsonl", "md", "modulemap", "npz", "pem", "py",
+        "safetensors", "service", "sh", "svg", "swift", "toml", "txt", "yaml", "yml",
     ]
 
     /// Names without an extension that belong into the repository.
