@@ -55,8 +55,11 @@ static const unsigned char experts_js[] = {
 static const unsigned char format_js[] = {
 #embed "files/format.js"
 };
-static const unsigned char heatmap_js[] = {
-#embed "files/heatmap.js"
+static const unsigned char heatcanvas_js[] = {
+#embed "files/heatcanvas.js"
+};
+static const unsigned char heattable_js[] = {
+#embed "files/heattable.js"
 };
 static const unsigned char main_js[] = {
 #embed "files/main.js"
@@ -75,6 +78,9 @@ static const unsigned char rates_js[] = {
 };
 static const unsigned char routing_js[] = {
 #embed "files/routing.js"
+};
+static const unsigned char tip_js[] = {
+#embed "files/tip.js"
 };
 
 #define PAGE_FILE(path, content_type, bytes) {path, content_type, bytes, sizeof bytes}
@@ -102,13 +108,15 @@ static const struct page_file files[] = {
     PAGE_FILE("/page/events.js", SCRIPT, events_js),
     PAGE_FILE("/page/experts.js", SCRIPT, experts_js),
     PAGE_FILE("/page/format.js", SCRIPT, format_js),
-    PAGE_FILE("/page/heatmap.js", SCRIPT, heatmap_js),
+    PAGE_FILE("/page/heatcanvas.js", SCRIPT, heatcanvas_js),
+    PAGE_FILE("/page/heattable.js", SCRIPT, heattable_js),
     PAGE_FILE("/page/main.js", SCRIPT, main_js),
     PAGE_FILE("/page/nodes.js", SCRIPT, nodes_js),
     PAGE_FILE("/page/notice.js", SCRIPT, notice_js),
     PAGE_FILE("/page/phases.js", SCRIPT, phases_js),
     PAGE_FILE("/page/rates.js", SCRIPT, rates_js),
     PAGE_FILE("/page/routing.js", SCRIPT, routing_js),
+    PAGE_FILE("/page/tip.js", SCRIPT, tip_js),
 };
 
 const struct page_file *page_files(void) { return files; }

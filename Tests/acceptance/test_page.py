@@ -8,7 +8,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from support import stub
-from support.browser import Page, start_browser
+from support.browser import Page, start_browser, stop_browser
 from support.hosts import Hosts
 from support.processes import wait_until
 
@@ -20,7 +20,7 @@ def driver(tmp_path_factory):
     """One browser for all tests of this file."""
     started = start_browser(tmp_path_factory.mktemp("browser"))
     yield started
-    started.quit()
+    stop_browser(started)
 
 
 @pytest.fixture
@@ -335,6 +335,41 @@ def test_heat_map(page, gateway):
     assert page.text("#experts-size") == "8 experts per layer, 2 for each token"
 
 
+def colour(page, x: int, y: int) -> list[int]:
+    """Of a pixel of the painted map; what lies beyond its right edge counts from there."""
+    script = """
+        const canvas = document.querySelector(".heat-canvas canvas");
+        const [x, y] = [arguments[0] < 0 ? canvas.width + arguments[0] : arguments[0], arguments[1]];
+        return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data];
+    """
+    return page.run(script, x, y)
+
+
+def test_heat_map_of_many_experts(page, gateway):
+    """It is painted, and says in words what a cell shows."""
+    gateway.document = stub.cluster(model={**gateway.document["model"], "experts": 64})
+    gateway.script = lambda answer: answer.say("one two three four")
+    page.open(gateway.url).wait_until_ready()
+    page.ask("Count")
+    page.wait_for_turn(1, "done")
+    page.wait_for_text("#picked", "all 4 tokens")
+    assert colour(page, 40, 24) == [15, 61, 140, 255], "the first expert, visited by all tokens"
+    assert colour(page, -4, 24) == [234, 240, 248, 255], "the last, visited by none"
+    page.find("#token").send_keys(Keys.ARROW_RIGHT)
+    page.wait_for_text("#picked", "1 of 4, “one”")
+    assert colour(page, 40, 24) == [255, 197, 87, 255], "visited by this token"
+    for expected in ("all-tokens", "canvas"):
+        assert_next_focus(page, expected)
+    page.wait_for_text("#tip", "layer 1, expert 0: 4 of 4 tokens, among them token 1")
+    page.press(Keys.ARROW_DOWN, Keys.END)
+    page.wait_for_text("#tip", "layer 2, expert 63: 0 of 4 tokens")
+    assert page.run("return document.getElementById('cell-words').textContent") == page.text("#tip")
+    page.show_as(380, 900, "light")
+    page.wait(lambda page: page.run("return document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways")
+    page.press(Keys.HOME)
+    page.wait_for_text("#tip", "layer 2, expert 0: ")
+
+
 def test_heat_map_grows_with_the_answer(page, gateway):
     may_end = threading.Event()
 
@@ -393,16 +428,18 @@ def test_cluster_that_refuses_to_tell_experts(page, gateway):
 
 
 def test_numbers_of_the_cluster(page, gateway):
-    phases = {"attention": 0.2, "dispatchWait": 0.6, "someThing_new": 0.2}
-    work = {**gateway.document["work"], "steps": 100, "phaseSeconds": phases, "runningSequences": 2}
+    phases = {"attention": 0.02, "dispatchWait": 0.06, "someThing_new": 0.02}
+    work = {**gateway.document["work"], "steps": 1000, "phaseSeconds": phases, "runningSequences": 2}
     gateway.document = stub.cluster(work=work)
     page.open(gateway.url).wait_until_ready()
-    page.wait_for_text("#phases", "10.0 ms on average, over 100 steps since the start")
+    page.wait_for_text("#phases", "0.10 ms on average, over 1,000 steps since the start")
     legend = page.texts(".stack-legend li")
-    expected = ["attention\n2.00 ms, 20 %", "waiting for experts\n6.00 ms, 60 %", "some thing new\n2.00 ms, 20 %"]
+    widths = page.run("return [...document.querySelectorAll('.stack > div')].map((part) => part.offsetWidth)")
+    assert sum(widths) > 0.95 * page.run("return document.querySelector('.stack').offsetWidth") and len(widths) == 3
+    expected = ["attention\n20.0 µs, 20 %", "waiting for experts\n60.0 µs, 60 %", "some thing new\n20.0 µs, 20 %"]
     assert [text.strip() for text in legend] == expected
     assert page.texts("[data-name=Running] .value") == ["2"] and page.texts("[data-name='KV cache'] .value") == ["2 %"]
-    more = {**work, "steps": 110, "generatedTokens": 500, "phaseSeconds": {**phases, "attention": 0.3}}
+    more = {**work, "steps": 1010, "generatedTokens": 500, "phaseSeconds": {**phases, "attention": 0.12}}
     gateway.document = stub.cluster(work=more)
     page.wait_for_text("#phases", "over 10 steps while it last computed", "attention", "10.0 ms, 100 %")
     assert page.texts("[data-name='Tokens/s'] .value") != ["0"]
@@ -498,7 +535,7 @@ def test_modules(page, cluster):
             timeLeft(600), timeLeft(9000)]), (error) => done(String(error)));
     """
     assert page.driver.execute_async_script(script) == [
-        "0 bytes", "999 bytes", "0.98 KiB", "444 KiB", "1.00 TiB", "1 token", "2,000 tokens", "<0.01 ms", "0.47 ms",
+        "0 bytes", "999 bytes", "0.98 KiB", "444 KiB", "1.00 TiB", "1 token", "2,000 tokens", "4.00 µs", "0.47 ms",
         "12.3 ms", "1.23 s", "0 %", "<1 %", "28 %", "100 %", "0", "123", "9 s", "10 min", "3 h",
     ]
 

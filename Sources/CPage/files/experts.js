@@ -2,7 +2,11 @@
 
 import { byId, element, setText } from "./dom.js";
 import { count, counted } from "./format.js";
-import { HeatMap } from "./heatmap.js";
+import { HeatCanvas } from "./heatcanvas.js";
+import { HeatTable } from "./heattable.js";
+
+/** With more experts per layer cells are too narrow for their numbers, and too many. */
+const tableExpertsMax = 16;
 
 const slider = byId("token");
 
@@ -15,7 +19,7 @@ export class ExpertsView {
     #token = null;
     #shape = "";
     #isDrawPromised = false;
-    #map = new HeatMap(byId("map-scroll"), (layer, expert) => this.#described(layer, expert));
+    #map = null;
 
     constructor() {
         slider.addEventListener("input", () => this.select(Number(slider.value) === 0 ? null : slider.value - 1));
@@ -37,7 +41,6 @@ export class ExpertsView {
         this.#turn = turn;
         this.#view = view;
         this.#token = null;
-        this.#shape = "";
         this.draw();
     }
 
@@ -63,15 +66,22 @@ export class ExpertsView {
         setText(byId("experts-size"), this.#size());
         byId("map").hidden = !(routing?.layerCount > 0);
         if (byId("map").hidden) return;
-        const shape = `${this.#layerNames.join()} ${this.#expertCount}`;
-        if (shape !== this.#shape) this.#map.build(this.#layerNames, this.#expertCount);
-        this.#shape = shape;
-        this.#map.update(routing);
-        this.#map.highlight(this.#token === null ? null : routing.tokens[this.#token]);
+        this.#makeMap(this.#layerNames, this.#expertCount);
+        this.#map.update(routing, this.#token === null ? null : routing.tokens[this.#token]);
         this.#drawPicker(routing);
         this.#drawLegend(routing);
         this.#drawVisited(routing);
         this.#view.mark(this.#token);
+    }
+
+    /** A new map, if there is none with these rows and columns yet. */
+    #makeMap(layerNames, expertCount) {
+        const shape = `${layerNames.join()} ${expertCount}`;
+        if (shape === this.#shape) return;
+        this.#shape = shape;
+        const Map = expertCount <= tableExpertsMax ? HeatTable : HeatCanvas;
+        this.#map = new Map(layerNames, expertCount, (layer, expert) => this.#described(layer, expert));
+        byId("map-scroll").replaceChildren(this.#map.root);
     }
 
     #note() {
@@ -144,17 +154,16 @@ export class ExpertsView {
         byId("visited-list").replaceChildren(...lines);
     }
 
-    /** A cell, a column's head (layer -1) or a row's head (expert -1) in words. */
+    /** A cell, or (without a layer) a column, in words. */
     #described(layer, expert) {
         const routing = this.#turn.routing;
         const tokens = counted(routing.tokenCount, "token");
-        const name = this.#layerNames[layer];
-        if (expert < 0) return `layer ${name}`;
-        if (layer < 0) {
+        if (layer === undefined) {
             const visits = this.#layerNames.reduce((sum, _, index) => sum + routing.visits(index, expert), 0);
             return `expert ${expert}: ${counted(visits, "visit")} in all layers, by ${tokens}`;
         }
-        const words = `layer ${name}, expert ${expert}: ${count(routing.visits(layer, expert))} of ${tokens}`;
+        const visits = count(routing.visits(layer, expert));
+        const words = `layer ${this.#layerNames[layer]}, expert ${expert}: ${visits} of ${tokens}`;
         const isChosen = this.#token !== null && routing.tokens[this.#token][layer]?.includes(expert);
         return isChosen ? `${words}, among them token ${count(this.#token + 1)}` : words;
     }

@@ -38,8 +38,9 @@ export function rate(value) {
     return digits(value);
 }
 
-/** A time span in milliseconds as "0.47 ms", "120 ms" or "1.2 s". */
+/** A time span in milliseconds as "40.0 µs", "0.47 ms", "120 ms" or "1.20 s". */
 export function milliseconds(value) {
+    if (value > 0 && value < 0.1) return `${digits(value * 1000)} µs`;
     return value < 1000 ? `${digits(value)} ms` : `${digits(value / 1000)} s`;
 }
 

@@ -32,7 +32,8 @@ export function showPhases(target, phases, hasWorkers) {
         element("li", {}, element("span", { class: "swatch", "aria-hidden": "true" }), element("span"), element("b")));
     parts.forEach((part, index) => {
         bar.children[index].dataset.phase = part.style;
-        bar.children[index].style.flexGrow = part.value;
+        // In percent: shares of less than 1 in all would not fill the bar.
+        bar.children[index].style.flexGrow = total > 0 ? part.value / total * 100 : 0;
         const [swatch, label, value] = legend.children[index].children;
         swatch.dataset.phase = part.style;
         setText(label, part.label);

@@ -68,9 +68,23 @@ def start_browser(home: Path) -> webdriver.Chrome:
     for argument in ARGUMENTS:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+    own = {name: str(home) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
     driver = program("chromedriver", "chromium-driver")
-    return webdriver.Chrome(options=options, service=Service(executable_path=driver, env=environment))
+    return webdriver.Chrome(options=options, service=Service(executable_path=driver, env={**os.environ, **own}))
+
+
+def stop_browser(driver: webdriver.Chrome) -> None:
+    """Ends it, and waits until none of its processes is left."""
+    pids = below(driver.service.process.pid)
+    driver.quit()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), 30, "the browser does not end")
+
+
+def below(pid: int) -> list[int]:
+    """A process and all that it has started, directly or not."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    started = [int(child) for file in children for child in file.read_text().split()]
+    return [pid] + [each for child in started for each in below(child)]
 
 
 def program(*names: str) -> str:
