@@ -21,6 +21,8 @@ public enum HTTPError: Error, Equatable, CustomStringConvertible {
     case headersBeyondLimit(limitBytes: Int)
     /// A name of a host could not be resolved.
     case hostUnknown(host: String, reason: String)
+    /// The caller of our own client no longer wants the answer.
+    case interrupted
     /// The bytes are not HTTP.
     case malformed(reason: String)
     /// The method cannot be served at all.
@@ -51,6 +53,7 @@ public enum HTTPError: Error, Equatable, CustomStringConvertible {
         case .headerCountBeyondLimit(let limit): "there are more than \(limit) header lines"
         case .headersBeyondLimit(let limit): "the headers are larger than \(limit) bytes"
         case .hostUnknown(let host, let reason): "cannot resolve '\(host)': \(reason)"
+        case .interrupted: "interrupted"
         case .malformed(let reason): "malformed message: \(reason)"
         case .methodUnsupported(let method): "the method \(method) is not supported"
         case .requestLineBeyondLimit(let limit): "the request line is longer than \(limit) bytes"
@@ -74,7 +77,8 @@ public enum HTTPError: Error, Equatable, CustomStringConvertible {
         case .requestLineBeyondLimit: 414
         case .timedOut: 408
         case .versionUnsupported: 505
-        case .addressUnavailable, .answerBeyondLimit, .connectionFailed, .hostUnknown, .tlsConfiguration, .tlsFailed:
+        case .addressUnavailable, .answerBeyondLimit, .connectionFailed, .hostUnknown, .interrupted, .tlsConfiguration,
+            .tlsFailed:
             500
         }
     }

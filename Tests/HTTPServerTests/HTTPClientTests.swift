@@ -106,4 +106,22 @@ import Testing
                 throws: { "\($0)" == "waiting for an answer took longer than 50 ms" })
         }
     }
+
+    @Test(arguments: [true, false])
+    func isInterruptedWhileItWaitsAndWhileItReads(serverBegins: Bool) async throws {
+        try await withServer(handler: { _, response in
+            guard serverBegins else { return }
+            response.start(status: 200, headers: [])
+            response.write(Array("first".utf8))
+        }) { listener in
+            var ends: [Int32] = [-1, -1]
+            try #require(pipe(&ends) == 0)
+            defer { for end in ends { close(end) } }
+            let client = HTTPClient(host: "127.0.0.1", port: listener.port, interruptDescriptor: ends[0])
+            if !serverBegins { _ = write(ends[1], "x", 1) }
+            #expect(throws: HTTPError.interrupted) {
+                try client.stream(method: "GET", path: "/") { _ in write(ends[1], "x", 1) == 1 }
+            }
+        }
+    }
 }

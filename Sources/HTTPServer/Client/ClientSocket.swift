@@ -1,10 +1,24 @@
 import Basics
 import Glibc
 
+/// How long a client waits for its socket, and what ends its waiting early.
+struct ClientPatience {
+    /// Longest wait for one event, in milliseconds.
+    var timeoutMilliseconds: Int
+    /// A descriptor that becomes readable when the caller no longer wants to wait; nil if nothing does that.
+    var interruptDescriptor: Int32?
+
+    var isInterrupted: Bool {
+        guard let interruptDescriptor else { return false }
+        var request = pollfd(fd: interruptDescriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&request, 1, 0) > 0
+    }
+}
+
 /// Blocking use of a socket, with a time-out for each wait.
 extension Socket {
     /// A connection to the first address of `host` that answers.
-    static func connected(host: String, port: UInt16, timeoutMilliseconds: Int) throws(HTTPError) -> Socket {
+    static func connected(host: String, port: UInt16, patience: ClientPatience) throws(HTTPError) -> Socket {
         var reason = "no address"
         for address in try Resolver.addresses(host: host, port: port, isPassive: false) {
             let descriptor = socket(address.family, Int32(SOCK_STREAM.rawValue | Flags.nonBlocking), 0)
@@ -19,8 +33,8 @@ extension Socket {
                 reason = SystemError.text(errno)
                 continue
             }
-            guard candidate.wait(for: POLLOUT, timeoutMilliseconds: timeoutMilliseconds) else {
-                reason = "no answer within \(timeoutMilliseconds) ms"
+            guard try candidate.wait(for: POLLOUT, patience) else {
+                reason = "no answer within \(patience.timeoutMilliseconds) ms"
                 continue
             }
             let code = candidate.pendingError()
@@ -31,7 +45,7 @@ extension Socket {
     }
 
     /// Sends everything.
-    func sendAll(_ bytes: [UInt8], timeoutMilliseconds: Int) throws(HTTPError) {
+    func sendAll(_ bytes: [UInt8], patience: ClientPatience) throws(HTTPError) {
         var offset = 0
         while offset < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -40,8 +54,8 @@ extension Socket {
             if count > 0 {
                 offset += count
             } else if errno == EAGAIN {
-                guard wait(for: POLLOUT, timeoutMilliseconds: timeoutMilliseconds) else {
-                    throw .timedOut(during: "sending a request", limitMilliseconds: timeoutMilliseconds)
+                guard try wait(for: POLLOUT, patience) else {
+                    throw .timedOut(during: "sending a request", limitMilliseconds: patience.timeoutMilliseconds)
                 }
             } else if errno != EINTR {
                 // The server may have answered before it closed: the answer says more than this failure.
@@ -52,9 +66,11 @@ extension Socket {
 
     /// Waits for bytes and hands them to `body`; 0 at the end of the connection.
     func receive(
-        timeoutMilliseconds: Int, _ body: (UnsafeRawBufferPointer) -> Void
+        patience: ClientPatience, _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(HTTPError) -> Int {
         while true {
+            // Answers may come so fast that there is never anything to wait for.
+            if patience.isInterrupted { throw .interrupted }
             let count = withUnsafeTemporaryAllocation(byteCount: Limits.HTTP.readBytesMax, alignment: 16) { buffer in
                 let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
                 if count > 0 { body(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
@@ -62,8 +78,8 @@ extension Socket {
             }
             if count >= 0 { return count }
             if errno == EAGAIN {
-                guard wait(for: POLLIN, timeoutMilliseconds: timeoutMilliseconds) else {
-                    throw .timedOut(during: "waiting for an answer", limitMilliseconds: timeoutMilliseconds)
+                guard try wait(for: POLLIN, patience) else {
+                    throw .timedOut(during: "waiting for an answer", limitMilliseconds: patience.timeoutMilliseconds)
                 }
             } else if errno != EINTR {
                 return 0
@@ -72,15 +88,25 @@ extension Socket {
     }
 
     /// Whether there are bytes to read, or the other side has ended.
-    var hasInput: Bool { wait(for: POLLIN, timeoutMilliseconds: 0) }
+    var hasInput: Bool {
+        var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&request, 1, 0) > 0
+    }
 
-    private func wait(for event: Int32, timeoutMilliseconds: Int) -> Bool {
-        var request = pollfd(fd: descriptor, events: Int16(event), revents: 0)
-        let deadline = MonotonicClock.nowMilliseconds() + timeoutMilliseconds
+    /// Waits until the socket is ready; false if that takes too long.
+    private func wait(for event: Int32, _ patience: ClientPatience) throws(HTTPError) -> Bool {
+        // poll skips entries with a negative descriptor.
+        var requests = [
+            pollfd(fd: descriptor, events: Int16(event), revents: 0),
+            pollfd(fd: patience.interruptDescriptor ?? -1, events: Int16(POLLIN), revents: 0),
+        ]
+        let deadline = MonotonicClock.nowMilliseconds() + patience.timeoutMilliseconds
         while true {
             let left = max(0, deadline - MonotonicClock.nowMilliseconds())
-            let count = poll(&request, 1, Int32(clamping: left))
-            if count >= 0 || errno != EINTR { return count > 0 }
+            let count = poll(&requests, nfds_t(requests.count), Int32(clamping: left))
+            if count < 0, errno == EINTR { continue }
+            if requests[1].revents != 0 { throw .interrupted }
+            return count > 0
         }
     }
 

@@ -15,17 +15,21 @@ public struct HTTPClientResponse: Sendable {
 /// server does. Not for several threads at once: each has its own.
 public final class HTTPClient {
     /// How long connecting, or one wait for bytes, may take, in milliseconds.
-    public let timeoutMilliseconds: Int
+    public var timeoutMilliseconds: Int { patience.timeoutMilliseconds }
+    private let patience: ClientPatience
     private let host: String
     private let port: UInt16
     private var socket: Socket?
     private var parser = HTTP1ResponseParser()
 
-    /// A client of the server at `host` and `port`; connects when it is first used.
-    public init(host: String, port: UInt16, timeoutMilliseconds: Int = 30_000) {
+    /// A client of the server at `host` and `port`; connects when it is first used. As soon as `interruptDescriptor` is
+    /// readable, whatever the client waits for ends with `HTTPError.interrupted`; the client never reads from it.
+    public init(
+        host: String, port: UInt16, timeoutMilliseconds: Int = 30_000, interruptDescriptor: Int32? = nil
+    ) {
         self.host = host
         self.port = port
-        self.timeoutMilliseconds = timeoutMilliseconds
+        patience = ClientPatience(timeoutMilliseconds: timeoutMilliseconds, interruptDescriptor: interruptDescriptor)
     }
 
     /// Sends a request and waits for the whole answer.
@@ -84,7 +88,7 @@ public final class HTTPClient {
         _ request: [UInt8], _ method: String, _ onHead: (HTTPClientResponse) -> Void, _ onChunk: ([UInt8]) -> Bool
     ) throws(HTTPError) -> HTTPClientResponse {
         let socket = try connected()
-        try socket.sendAll(request, timeoutMilliseconds: timeoutMilliseconds)
+        try socket.sendAll(request, patience: patience)
         parser.expectResponse(toHead: method == "HEAD")
         var head: HTTPClientResponse?
         while true {
@@ -109,7 +113,7 @@ public final class HTTPClient {
     private func nextEvent(_ socket: Socket, hasHead: Bool) throws(HTTPError) -> HTTP1ResponseEvent {
         while true {
             if let event = try parser.next() { return event }
-            let count = try socket.receive(timeoutMilliseconds: timeoutMilliseconds) { parser.append($0) }
+            let count = try socket.receive(patience: patience) { parser.append($0) }
             if count == 0 {
                 if let event = try parser.end() { return event }
                 throw .connectionClosed(during: hasHead || parser.hasBegun ? "an answer" : Self.beforeAnswer)
@@ -119,7 +123,7 @@ public final class HTTPClient {
 
     private func connected() throws(HTTPError) -> Socket {
         if let socket { return socket }
-        let opened = try Socket.connected(host: host, port: port, timeoutMilliseconds: timeoutMilliseconds)
+        let opened = try Socket.connected(host: host, port: port, patience: patience)
         socket = opened
         return opened
     }
