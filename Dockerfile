@@ -9,7 +9,7 @@ FROM swift:6.3-bookworm AS build
 
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libnghttp2-dev libpcre2-dev libssl-dev pkg-config \
+    && apt-get install -y --no-install-recommends libedit-dev libnghttp2-dev libpcre2-dev libssl-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /build
@@ -33,7 +33,8 @@ FROM debian:12-slim
 
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates curl libnghttp2-14 libpcre2-8-0 libssl3 libstdc++6 \
+    && apt-get install -y --no-install-recommends \
+        ca-certificates curl libedit2 libnghttp2-14 libpcre2-8-0 libssl3 libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --home-dir /var/lib/colony --shell /usr/sbin/nologin colony
 

@@ -54,6 +54,7 @@ let package = Package(
         .target(name: "CLinux", cSettings: strictC),
         .target(name: "CPage", exclude: ["files"], cSettings: strictC),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CEditLine", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
         .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         library("Basics", [orderedCollections]),
@@ -79,6 +80,7 @@ let package = Package(
         library("Engine", ["Basics", "Kernels", "Models", "Scheduling", "Wire", logging]),
         library(
             "ExpertParallel", ["Basics", "Kernels", "Models", "Weights", "Wire", "Transport", logging]),
+        library("GatewayClient", ["Basics", "HTTPServer", orderedCollections]),
         library(
             "ServiceSupport",
             [
@@ -113,7 +115,7 @@ let package = Package(
             "clusterctl",
             [
                 "Basics", "Wire", "Transport", "Tokenizer", "Configuration", "ServiceSupport", "Models", "Weights",
-                "HTTPServer", orderedCollections, logging,
+                "HTTPServer", "GatewayClient", "CEditLine", orderedCollections, logging,
             ]),
         executable(
             "clusterbench",
@@ -138,6 +140,7 @@ let package = Package(
         tests(of: "HTTPServer", ["Transport", "Wire"]),
         tests(of: "Engine", ["ExpertParallel", "Kernels", "Models", "Scheduling", "Weights", "Wire"]),
         tests(of: "ExpertParallel", ["Kernels", "Models", "Wire", "Transport", "Weights", logging]),
+        tests(of: "GatewayClient", ["HTTPServer", logging, orderedCollections]),
         tests(of: "ServiceSupport", [logging]),
         tests(of: "GatewayService", ["HTTPServer", "Tokenizer", "Transport", "Wire", logging]),
         .testTarget(

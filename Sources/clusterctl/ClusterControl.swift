@@ -9,6 +9,7 @@ struct ClusterControl: CommandLineProgram {
         subcommands: [
             // One line per subcommand, each in a file of its own.
             CertificateCommands.self,
+            ChatCommand.self,
             GenerateCommand.self,
             StatusCommand.self,
             TemplateCommand.self,

@@ -61,7 +61,9 @@ def test_image_has_the_packages_that_the_build_needs():
 
 def test_image_has_the_libraries_that_the_programs_need():
     libraries = {"libssl.so.3": "libssl3", "libcrypto.so.3": "libssl3", "libnghttp2.so.14": "libnghttp2-14"}
-    libraries |= {"libpcre2-8.so.0": "libpcre2-8-0", "libstdc++.so.6": "libstdc++6"}
+    libraries |= {"libpcre2-8.so.0": "libpcre2-8-0", "libstdc++.so.6": "libstdc++6", "libedit.so.2": "libedit2"}
+    # What comes with the package of a library that needs it.
+    libraries |= {name: "libedit2" for name in ("libtinfo.so.6", "libbsd.so.0", "libmd.so.0")}
     system = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "linux-vdso.so.1", "libdl.so.2", "libpthread.so.0"}
     # The Swift runtime, which the image's programs have inside.
     linked_statically = ("ld-linux", "libswift", "libFoundation", "lib_Foundation", "libdispatch", "libBlocksRuntime")

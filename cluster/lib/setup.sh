@@ -7,7 +7,7 @@ toolchain_packages=()
 { command -v ld && ls -d /usr/include/c++/*; } >/dev/null 2>&1 || toolchain_packages=(g++)
 
 # Needed to build.
-build_packages=(git libnghttp2-dev libpcre2-dev libssl-dev pkg-config)
+build_packages=(git libedit-dev libnghttp2-dev libpcre2-dev libssl-dev pkg-config)
 
 # Needed beyond that by the tests: other implementations of HTTP, a browser, and Python for the acceptance tests.
 test_packages=(chromium chromium-driver curl libhttp-parser-dev nghttp2-client openssl python3 python3-venv)

@@ -3,11 +3,11 @@
 enum Layers {
     /// Targets by level, lowest first.
     static let levels: [[String]] = [
-        ["Basics", "CKernels", "CLinux", "CNghttp2", "COpenSSL", "CPCRE2", "CPage"],
+        ["Basics", "CEditLine", "CKernels", "CLinux", "CNghttp2", "COpenSSL", "CPCRE2", "CPage"],
         ["Configuration", "Kernels", "Placement", "Scheduling", "Tokenizer", "Wire"],
         ["Membership", "Transport", "Weights"],
         ["HTTPServer", "Models"],
-        ["Engine", "ExpertParallel", "ServiceSupport"],
+        ["Engine", "ExpertParallel", "GatewayClient", "ServiceSupport"],
         ["CoordinatorService", "GatewayService", "WorkerService"],
         ["clusterbench", "clusterctl", "coordinator", "gateway", "worker"],
     ]
@@ -34,6 +34,7 @@ enum Layers {
     /// Modules from outside of the package that belong to few targets only.
     static let confinedModules: [String: Set<String>] = [
         "ArgumentParser": processOwners,
+        "CEditLine": ["clusterctl"],
         "CNghttp2": ["HTTPServer"],
         // `clusterbench` measures links beside TLS without them.
         "COpenSSL": ["HTTPServer", "Transport", "Weights", "clusterbench"],

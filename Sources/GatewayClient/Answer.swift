@@ -1,0 +1,54 @@
+/// A whole answer, and what it took.
+public struct Answer: Equatable, Sendable {
+    /// The text.
+    public var text = ""
+    /// Why it ended: `stop` at its own end, `length` at the limit of tokens or of the context.
+    public var finishReason: String?
+    /// Tokens; nil if the gateway did not count them.
+    public var usage: TokenUsage?
+    /// From the question to the first piece of text, in seconds; nil without any.
+    public var secondsToFirstText: Double?
+    /// From the question to the end, in seconds.
+    public var seconds: Double = 0
+
+    /// Nothing yet.
+    public init() {}
+
+    /// Whether the answer was cut, at the limit of tokens or of the context.
+    public var isCut: Bool { finishReason == "length" }
+
+    /// Tokens per second after the first; nil where there were too few, or too little time, to say.
+    public var tokensPerSecond: Double? {
+        guard let usage, let secondsToFirstText, usage.completionTokens > 1 else { return nil }
+        let generationSeconds = seconds - secondsToFirstText
+        guard generationSeconds >= Self.rateSecondsMin else { return nil }
+        return Double(usage.completionTokens - 1) / generationSeconds
+    }
+
+    /// A shorter time measures when pieces were read, not when they were generated.
+    private static let rateSecondsMin = 0.02
+
+    /// For instance `42 tokens, first after 0.12 s, 35.2 tokens/s`.
+    public var statistics: String {
+        let time = "\(DecimalText.text(seconds, digits: 2)) s"
+        guard let usage else { return time }
+        var parts = [usage.completionTokens == 1 ? "1 token" : "\(usage.completionTokens) tokens"]
+        if tokensPerSecond == nil { parts[0] += " in \(time)" }
+        if let first = secondsToFirstText { parts.append("first after \(DecimalText.text(first, digits: 2)) s") }
+        if let rate = tokensPerSecond { parts.append("\(DecimalText.text(rate, digits: rate < 100 ? 1 : 0)) tokens/s") }
+        return parts.joined(separator: ", ")
+    }
+}
+
+/// Numbers for people.
+enum DecimalText {
+    /// A number with so many digits after the point.
+    static func text(_ value: Double, digits: Int) -> String {
+        var scale = 1
+        for _ in 0..<digits { scale *= 10 }
+        guard let scaled = Int(exactly: (value * Double(scale)).rounded()), scaled >= 0 else { return "\(value)" }
+        guard digits > 0 else { return "\(scaled)" }
+        let fraction = String(scaled % scale)
+        return "\(scaled / scale)." + String(repeating: "0", count: digits - fraction.count) + fraction
+    }
+}
