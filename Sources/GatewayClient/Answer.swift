@@ -28,15 +28,22 @@ public struct Answer: Equatable, Sendable {
     /// A shorter time measures when pieces were read, not when they were generated.
     private static let rateSecondsMin = 0.02
 
-    /// For instance `42 tokens, first after 0.12 s, 35.2 tokens/s`.
+    /// For instance `42 tokens, first after 0.12 s, 35.2 tokens/s`. Of a very short answer the rate counts the time to
+    /// its first text too, and says so.
     public var statistics: String {
-        let time = "\(DecimalText.text(seconds, digits: 2)) s"
-        guard let usage else { return time }
+        guard let usage else { return "\(DecimalText.text(seconds, digits: 2)) s" }
         var parts = [usage.completionTokens == 1 ? "1 token" : "\(usage.completionTokens) tokens"]
-        if tokensPerSecond == nil { parts[0] += " in \(time)" }
         if let first = secondsToFirstText { parts.append("first after \(DecimalText.text(first, digits: 2)) s") }
-        if let rate = tokensPerSecond { parts.append("\(DecimalText.text(rate, digits: rate < 100 ? 1 : 0)) tokens/s") }
+        if let rate = tokensPerSecond {
+            parts.append(Self.text(rate))
+        } else if usage.completionTokens > 1, seconds > 0 {
+            parts.append("\(Self.text(Double(usage.completionTokens) / seconds)) in all")
+        }
         return parts.joined(separator: ", ")
+    }
+
+    private static func text(_ tokensPerSecond: Double) -> String {
+        DecimalText.text(tokensPerSecond, digits: tokensPerSecond < 100 ? 1 : 0) + " tokens/s"
     }
 }
 

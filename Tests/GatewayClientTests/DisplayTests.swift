@@ -17,9 +17,12 @@ import Testing
         )
         #expect(
             answer(tokens: 401, first: 0.5, seconds: 2.5).statistics == "401 tokens, first after 0.50 s, 200 tokens/s")
-        #expect(answer(tokens: 1, first: 0.05, seconds: 0.051).statistics == "1 token in 0.05 s, first after 0.05 s")
-        #expect(answer(tokens: 9, first: 0.05, seconds: 0.0501).tokensPerSecond == nil, "measures nothing")
-        #expect(answer(tokens: 0, first: nil, seconds: 0.007).statistics == "0 tokens in 0.01 s")
+        #expect(answer(tokens: 1, first: 0.05, seconds: 0.051).statistics == "1 token, first after 0.05 s")
+        // Between the first and the last piece there is nothing to measure.
+        #expect(
+            answer(tokens: 9, first: 0.05, seconds: 0.06).statistics
+                == "9 tokens, first after 0.05 s, 150 tokens/s in all")
+        #expect(answer(tokens: 0, first: nil, seconds: 0.007).statistics == "0 tokens")
         #expect(answer(tokens: nil, first: 1, seconds: 10).statistics == "10.00 s")
     }
 

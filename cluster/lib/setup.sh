@@ -1,5 +1,5 @@
 # Gets a Debian machine with a Swift toolchain ready to build and to run Colony. Each step looks first whether anything
-# is missing, says what it does, and does nothing the second time. Sourced after common.sh.
+# is missing, says what it does, and does nothing the second time. Sourced after common.sh and progress.sh.
 
 # What a Swift toolchain takes from the system, the headers of C and C++ and a linker: g++ brings them all, if they did
 # not come with something else.
@@ -43,14 +43,22 @@ ensure_packages() {
         return 0
     fi
     note "system packages: installing ${missing[*]}"
-    local as_root log="$run_directory/apt.log"
+    local as_root log="$run_directory/apt.log" begin=$SECONDS
     find_root "${missing[@]}"
     as_root+=(env DEBIAN_FRONTEND=noninteractive)
-    if ! { "${as_root[@]}" apt-get update -q &&
-        "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+    progress "system packages: reading what there is"
+    if ! "${as_root[@]}" apt-get update -q >"$log" 2>&1 </dev/null; then
         tail -n 20 "$log" >&2
+        fail "apt-get could not read the lists of packages"
+    fi
+    # Not marked as this run's: an installation that is cut short leaves a system that needs repair.
+    "${as_root[@]}" apt-get install -q -y --no-install-recommends -o APT::Status-Fd=1 "${missing[@]}" \
+        >"$log" 2>&1 </dev/null &
+    if ! await_with_progress $! "$log" describe_packages; then
+        grep -v '^..status:' "$log" | tail -n 20 >&2
         fail "apt-get could not install ${missing[*]}"
     fi
+    note "system packages: installed in $(duration $((SECONDS - begin)))"
 }
 
 # A Swift toolchain that can read Package.swift.
@@ -85,20 +93,33 @@ ensure_environment() {
     cp "$requirements" "$stamp"
 }
 
-# Builds in release, with the arguments given; shows the whole log only if that fails.
+# How many Swift modules a build from nothing compiles: ours, and six of the packages that we depend on.
+module_count() {
+    local directory directories=("$root"/Sources/*/) count=6
+    [ $# = 0 ] || directories+=("$root"/Tests/*Tests/)
+    for directory in "${directories[@]}"; do
+        # The others are C.
+        [ -e "$directory/module.modulemap" ] || [ -e "$directory/include" ] || count=$((count + 1))
+    done
+    printf '%d' "$count"
+}
+
+describe_this_build() { describe_build "$1" "$2" "$build_module_count"; }
+
+# Builds in release, with the arguments given (--build-tests or nothing); shows the whole log only if that fails.
 build_release() {
-    local log="$run_directory/build.log" begin=$SECONDS status=0
-    note "swift build -c release $* (minutes the first time, seconds later)"
-    run_marked swift build --package-path "$root" -c release "$@" >"$log" 2>&1 || status=$?
+    local log="$run_directory/build.log" begin=$SECONDS status=0 build_module_count
+    build_module_count=$(module_count "$@")
+    note "swift build -c release${1:+ $*} (minutes the first time, seconds later)"
+    start_marked swift build --package-path "$root" -c release "$@" >"$log" 2>&1
+    await_with_progress $! "$log" describe_this_build || status=$?
     if [ "$status" != 0 ]; then
         grep -E 'error|warning' -A 6 "$log" | head -n 200 >&2 || true
         tail -n 15 "$log" >&2
         fail "the build failed"
     fi
-    note "built in $((SECONDS - begin)) s"
+    note "built in $(duration $((SECONDS - begin)))"
 }
 
 # Where the executables are.
-executables_directory() {
-    swift build --package-path "$root" -c release --show-bin-path
-}
+executables_directory() { printf '%s' "$root/.build/release"; }
