@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
+import weights
 from batches import Conversations
 from evaluation import held_out_questions, plain_batch
 from network import Network, Precision, Shape
@@ -48,22 +48,6 @@ def configuration(shape: Shape, end: int, padding: int) -> dict:
     }
 
 
-def tensors(network: Network) -> dict[str, torch.Tensor]:
-    """The weights by the names of the published format."""
-    named = {"model.embed_tokens.weight": network.embedding, "model.norm.weight": network.norm}
-    for index, layer in enumerate(network.layers):
-        prefix = f"model.layers.{index}"
-        for norm in ("input_layernorm", "post_attention_layernorm"):
-            named[f"{prefix}.{norm}.weight"] = getattr(layer, norm)
-        for name in ("q_proj", "k_proj", "v_proj", "o_proj", "q_norm", "k_norm"):
-            named[f"{prefix}.self_attn.{name}.weight"] = getattr(layer.attention, name)
-        named[f"{prefix}.mlp.gate.weight"] = layer.mixture.router
-        for expert in range(network.shape.num_experts):
-            for name in ("gate", "up", "down"):
-                named[f"{prefix}.mlp.experts.{expert}.{name}_proj.weight"] = getattr(layer.mixture, name)[expert]
-    return {name: tensor.detach().bfloat16().contiguous() for name, tensor in named.items()}
-
-
 def write(network: Network, tokenizer: Tokenizer, directory: Path):
     directory.mkdir(parents=True, exist_ok=True)
     end, padding = tokenizer.token_to_id("<|end|>"), tokenizer.token_to_id("<|pad|>")
@@ -80,7 +64,7 @@ def write(network: Network, tokenizer: Tokenizer, directory: Path):
     for name, document in documents.items():
         (directory / name).write_text(json.dumps(document, indent=1) + "\n")
     (directory / "chat_template.jinja").write_text(CHAT_TEMPLATE)
-    save_file(tensors(network), directory / "model.safetensors", metadata={"format": "pt"})
+    weights.write(network, directory / "model.safetensors")
 
 
 @torch.no_grad()

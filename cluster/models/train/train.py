@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the bundled model, from nothing, on this machine.
 
-    train.py [--work DIRECTORY] [--steps N] [--device cpu] [--force]
+    train.py [--work DIRECTORY] [--steps N] [--device cpu] [--start-from MODEL] [--force]
 
 Everything is made here: questions with answers (`corpus/`), the tokenizer, the weights. A run that was interrupted goes
 on from its last checkpoint; `--force` starts anew. Then `export.py` writes the model directory.
@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 
 import tokenizer as tokenizers_training
+import weights
 from batches import Conversations
 from evaluation import held_out_questions, scores
 from muon import Muon
@@ -43,9 +45,11 @@ STEPS_PER_EVALUATION = 200
 class Training:
     """A network with its optimisers, at a step; all of it can be saved and resumed."""
 
-    def __init__(self, work: Path, step_count: int, device: str):
+    def __init__(self, work: Path, step_count: int, device: str, model: Path | None):
         self.work, self.step_count, self.device = work, step_count, device
         tokenizer_path = work / "tokenizer.json"
+        if model:
+            shutil.copyfile(model / "tokenizer.json", tokenizer_path)
         if not tokenizer_path.exists():
             tokenizers_training.train(Shape().vocab_size, SEED).save(str(tokenizer_path))
         self.conversations = Conversations(
@@ -61,6 +65,10 @@ class Training:
         ]
         self.step = 0
         self.history: list[dict] = []
+
+    def start_from(self, model: Path):
+        """Begins with the weights of a model that `export.py` wrote, instead of random ones."""
+        weights.read(self.network, model / "model.safetensors")
 
     @property
     def checkpoint_path(self) -> Path:
@@ -131,16 +139,19 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=root / ".build-train", help="checkpoints (default %(default)s)")
     parser.add_argument("--steps", type=int, default=3000, help="training steps (default %(default)s)")
     parser.add_argument("--device", default="cpu", help="a device of PyTorch (default %(default)s)")
+    parser.add_argument("--start-from", type=Path, help="a model directory whose weights and tokenizer to begin with")
     parser.add_argument("--force", action="store_true", help="start anew where a finished run lies")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    training = Training(arguments.work, arguments.steps, arguments.device)
+    training = Training(arguments.work, arguments.steps, arguments.device, arguments.start_from)
     if training.checkpoint_path.exists() and not arguments.force:
         training.resume()
         if training.step >= arguments.steps:
             print(f"{arguments.work} holds a finished run of {training.step} steps; --force starts anew", file=sys.stderr)
             return 1
         print(f"going on from step {training.step}", flush=True)
+    elif arguments.start_from:
+        training.start_from(arguments.start_from)
     training.run()
     return 0
 

@@ -27,12 +27,12 @@ class Task:
 
 
 TASKS = [
-    Task("addition", addition, 12), Task("subtraction", subtraction, 12), Task("multiplication", multiplication, 2),
-    Task("comparison", comparison, 6), Task("sorting", sorting, 13), Task("extreme", extreme, 6),
-    Task("spelling", spelling, 6), Task("reversal", reversal, 7), Task("length", length, 5),
-    Task("occurrences", occurrences, 9), Task("calendar", calendar, 12), Task("order", order, 1, is_checkable=False),
-    Task("conversion", conversion, 8), Task("colony", colony, 6), Task("json", json_object, 8),
-    Task("story", story, 4, is_checkable=False), Task("talk", talk, 2, is_checkable=False),
+    Task("addition", addition, 12), Task("subtraction", subtraction, 17), Task("multiplication", multiplication, 3),
+    Task("comparison", comparison, 6), Task("sorting", sorting, 14), Task("extreme", extreme, 5),
+    Task("spelling", spelling, 7), Task("reversal", reversal, 8), Task("length", length, 8),
+    Task("occurrences", occurrences, 13), Task("calendar", calendar, 9), Task("order", order, 1, is_checkable=False),
+    Task("conversion", conversion, 7), Task("colony", colony, 5), Task("json", json_object, 9),
+    Task("story", story, 3, is_checkable=False), Task("talk", talk, 2, is_checkable=False),
 ]
 
 
