@@ -107,13 +107,19 @@ import Testing
         var configuration = HTTPConfiguration(host: "127.0.0.1", port: 0)
         configuration.limits.headerTimeoutMilliseconds = 100
         configuration.limits.bodyTimeoutMilliseconds = 100
-        configuration.limits.idleTimeoutMilliseconds = 100
         try await withServer(configuration, handler: echo) { listener in
             for half in ["GET / HT", "PRI * HT", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"] {
                 let client = try RawClient(port: listener.port)
                 client.send(Array(half.utf8))
                 #expect(client.receiveToEnd().hasPrefix("HTTP/1.1 408 "))
             }
+        }
+    }
+
+    @Test func idleConnectionsTimeOut() async throws {
+        var configuration = HTTPConfiguration(host: "127.0.0.1", port: 0)
+        configuration.limits.idleTimeoutMilliseconds = 1000
+        try await withServer(configuration, handler: echo) { listener in
             let silent = try RawClient(port: listener.port)
             #expect(silent.receiveToEnd() == "")
             let idle = try RawClient(port: listener.port)
