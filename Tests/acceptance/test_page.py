@@ -470,7 +470,7 @@ def test_answer_of_cluster_that_is_an_error(page, gateway):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [380, 1600])
+@pytest.mark.parametrize("width", [380, 1030, 1280, 1600])
 def test_looks(page, gateway, scheme, width):
     """In both colour schemes every text can be read, and nothing sticks out of a narrow or a wide window."""
     gateway.script = lambda answer: answer.refuse(500, "It broke.")
@@ -483,12 +483,17 @@ def test_looks(page, gateway, scheme, width):
     page.wait_for_turn(2, "done")
     page.find("#token").send_keys(Keys.ARROW_RIGHT)
     page.wait_for_text("#picked", "1 of 16")
-    gateway.document = stub.cluster(isReady=False, reason="worker-1 is away")
+    loading = stub.worker(1, 5 << 20, state="loading", reason="reads its shards", load=1, expertRows=1_234_567_890)
+    nodes = [*gateway.document["nodes"][:2], loading, stub.worker(2, residentBytes=123 << 30, shardCount=1024)]
+    gateway.document = stub.cluster(isReady=False, reason="worker-1 is away", nodes=nodes)
     page.wait_for_text("#notice", "Worker-1 is away.")
+    page.wait_for_text("#nodes", "reads its shards", "1,234,567,890 rows")
     assert page.poor_contrasts() == []
     ground = page.run("return getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(243, 245, 248)") == (scheme == "light")
     assert page.run("return document.documentElement.scrollWidth <= innerWidth"), "scrolls sideways"
+    panels = "return [...document.querySelectorAll('.panel')]"
+    assert page.run(panels + ".filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.id)") == [], "sticks out"
     below = page.run("return document.getElementById('cluster').getBoundingClientRect().left") < width / 3
     assert below == (width == 380), "the cluster is below the chat in a narrow window, beside it in a wide one"
 
