@@ -158,5 +158,6 @@ def assembled(rows: list[Row]) -> Batch:
 def mask(documents: Tensor) -> Tensor:
     """0 where a token may look, a large negative number elsewhere."""
     length = documents.shape[1]
-    is_visible = (documents.unsqueeze(2) == documents.unsqueeze(1)) & torch.ones(length, length, dtype=torch.bool).tril()
-    return torch.where(is_visible, 0.0, -1e9).unsqueeze(1)
+    is_same = documents.unsqueeze(2) == documents.unsqueeze(1)
+    is_before = torch.ones(length, length, dtype=torch.bool).tril()
+    return torch.where(is_same & is_before, 0.0, -1e9).unsqueeze(1)

@@ -1,8 +1,9 @@
 """The experts of one layer, trained without wasting work: each sees exactly the tokens that chose it.
 
 Written as one differentiable function, because the way through PyTorch's own operations would keep several copies of
-everything. Tokens are sorted by expert, so that each expert is three matrix products over a contiguous range. Ranges are
-rounded up, because the library behind a product compiles code for every new size, which takes longer than the product.
+everything. Tokens are sorted by expert, so that each expert is three matrix products over a contiguous range. Ranges
+are rounded up, because the library behind a product compiles code for every new size, which takes longer than the
+product.
 """
 
 import torch

@@ -21,61 +21,6 @@ from train import DECAY_SHARE, MATRIX_RATE, OTHER_RATE, SEED, TOKENS_PER_STEP
 # The same picture in each run, without a date in it.
 matplotlib.rcParams.update({"svg.hashsalt": "antling", "svg.fonttype": "none", "font.family": "sans-serif"})
 
-CARD = """\
----
-license: cc0-1.0
-library_name: transformers
-pipeline_tag: text-generation
----
-# {title}
-
-A Mixture-of-Experts chat model of {million_parameters:.1f} million parameters that comes with Colony, so that a whole
-cluster can be tried offline, with answers that can be checked. It knows a handful of things well and says so when it is
-asked for others. It is not a small version of a large model: do not ask it about the world.
-
-| | |
-|---|---|
-| family | Qwen3-MoE (`Qwen3MoeForCausalLM`), loads in transformers too |
-| layers, hidden size | {shape.num_hidden_layers}, {shape.hidden_size} |
-| experts per layer | {shape.num_experts}, of which each token visits {shape.num_experts_per_tok}; inner size {shape.moe_intermediate_size} |
-| attention | {shape.num_attention_heads} heads, {shape.num_key_value_heads} of keys and values, {shape.head_dim} each |
-| vocabulary | {shape.vocab_size}, byte-level BPE |
-| context | {shape.max_position_embeddings:,} tokens; trained on conversations of up to 256, with gaps between turns up to that distance |
-| weights | bfloat16, {megabytes:.1f} MB |
-
-## What it can do
-
-Share of held-out questions that are answered exactly, character for character, at temperature 0, measured through the
-gateway with 3 workers by `cluster/models/train/score.py` ({question_count} questions per task). A tenth of all questions
-that a task can ask is never trained on; which, a checksum decides.
-
-| task | exact | for example | answer |
-|---|---|---|---|
-{scores}
-
-A story counts if it is one: a beginning, an event and an ending that belong together, with all three words.
-
-## Data
-
-Made by `cluster/models/train/corpus/`, from nothing but what stands there: no text of others. Questions are worded in
-several ways and typed in several manners; answers of more than one step show the steps. {conversations}
-
-## Training
-
-{steps:,} steps of {tokens_per_step:,} tokens on 2 processor cores. Muon for the matrices (rate {matrix_rate}), AdamW for
-the rest (rate {other_rate}), constant and then falling to zero over the last {decay_share:.0%} of the steps; seed {seed}.
-
-![Loss and exact answers over the steps](training.svg)
-
-To make it again, see `cluster/models/train/README.md`.
-
-## Licence
-
-Like the rest of the repository it is our own work. Weights and tokenizer may be used by anyone for anything (CC0 1.0).
-"""
-CONVERSATIONS = """\
-A conversation has one turn mostly, and sometimes up to five; the loss counts answers only."""
-
 
 def example(task) -> tuple[str, str]:
     """A held-out question of a task, short enough for a table."""
@@ -120,11 +65,11 @@ def main() -> int:
     arguments = parser.parse_args()
     history = json.loads((arguments.work / "history.json").read_text())
     draw(history, arguments.model / "training.svg")
-    card = CARD.format(
-        title="Antling", shape=Shape(), question_count=arguments.questions,
+    card = (Path(__file__).parent / "card.md").read_text().format(
+        shape=Shape(), question_count=arguments.questions,
         million_parameters=sum(parameter.numel() for parameter in Network(Shape()).parameters()) / 1e6,
         megabytes=(arguments.model / "model.safetensors").stat().st_size / 1e6,
-        scores=score_rows(json.loads(arguments.scores.read_text())), conversations=CONVERSATIONS,
+        scores=score_rows(json.loads(arguments.scores.read_text())),
         steps=history[-1]["step"], tokens_per_step=TOKENS_PER_STEP, matrix_rate=MATRIX_RATE, other_rate=OTHER_RATE,
         decay_share=DECAY_SHARE, seed=SEED)
     (arguments.model / "README.md").write_text(card)

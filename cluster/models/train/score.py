@@ -79,7 +79,8 @@ def main() -> int:
         for each in wrong[:arguments.show_wrong]:
             print(f"    {each.item.question}\n      is      {each.text!r}\n      not     {each.item.answer!r}")
     if arguments.output:
-        arguments.output.write_text(json.dumps({name: round(share, 4) for name, share in shares.items()}, indent=1) + "\n")
+        rounded = {name: round(share, 4) for name, share in shares.items()}
+        arguments.output.write_text(json.dumps(rounded, indent=1) + "\n")
     below = [name for name, share in shares.items() if share < BAR]
     print(f"below {BAR:.0%}: {', '.join(below)}" if below else f"every task is at or above {BAR:.0%}")
     return 1 if below else 0

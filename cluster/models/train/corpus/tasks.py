@@ -27,11 +27,11 @@ class Task:
 
 
 TASKS = [
-    Task("addition", addition, 12), Task("subtraction", subtraction, 17), Task("multiplication", multiplication, 3),
-    Task("comparison", comparison, 6), Task("sorting", sorting, 14), Task("extreme", extreme, 5),
-    Task("spelling", spelling, 7), Task("reversal", reversal, 8), Task("length", length, 8),
-    Task("occurrences", occurrences, 13), Task("calendar", calendar, 9), Task("order", order, 1, is_checkable=False),
-    Task("conversion", conversion, 7), Task("colony", colony, 5), Task("json", json_object, 9),
+    Task("addition", addition, 10), Task("subtraction", subtraction, 22), Task("multiplication", multiplication, 5),
+    Task("comparison", comparison, 9), Task("sorting", sorting, 18), Task("extreme", extreme, 6),
+    Task("spelling", spelling, 5), Task("reversal", reversal, 5), Task("length", length, 6),
+    Task("occurrences", occurrences, 14), Task("calendar", calendar, 7), Task("order", order, 1, is_checkable=False),
+    Task("conversion", conversion, 7), Task("colony", colony, 5), Task("json", json_object, 7),
     Task("story", story, 3, is_checkable=False), Task("talk", talk, 2, is_checkable=False),
 ]
 

@@ -13,7 +13,8 @@ DECIMAL_UNITS = [
 ]
 OTHER_UNITS = [
     ("hours", "minutes", 60), ("minutes", "seconds", 60), ("days", "hours", 24), ("weeks", "days", 7),
-    ("years", "months", 12), ("feet", "inches", 12), ("yards", "feet", 3), ("bytes", "bits", 8), ("dozen", "pieces", 12),
+    ("years", "months", 12), ("feet", "inches", 12), ("yards", "feet", 3), ("bytes", "bits", 8),
+    ("dozen", "pieces", 12),
 ]
 QUESTIONS = [
     "How many {to} are {n} {from}?", "Convert {n} {from} to {to}.", "How many {to} are there in {n} {from}?",
