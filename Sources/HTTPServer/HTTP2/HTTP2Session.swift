@@ -26,8 +26,6 @@ final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
     private let context: ServerContext
     private let native: OpaquePointer
     private var streams: [Int32: HTTP2Stream] = [:]
-    /// Streams whose answer is complete while their request is not.
-    private var streamsToReset: [Int32] = []
     private var idleSinceMilliseconds = MonotonicClock.nowMilliseconds()
     private var isShuttingDown = false
     private var hasFailed = false
@@ -87,11 +85,8 @@ final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
                 outbox += UnsafeBufferPointer(start: bytes, count: count)
             } else if count < 0 {
                 return fail(Int32(clamping: count))
-            } else if streamsToReset.isEmpty {
-                return
             } else {
-                for id in streamsToReset where streams[id] != nil { reset(id, NGHTTP2_NO_ERROR) }
-                streamsToReset = []
+                return
             }
         }
     }
@@ -137,7 +132,10 @@ final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
                 let limit = limits.writeStallTimeoutMilliseconds
                 cut(stream, .timedOut(during: "sending an answer", limitMilliseconds: limit))
                 hasActed = true
-            case .answering, .body, .headers: break
+            case .lingering where waited > Limits.HTTP.lingerMilliseconds:
+                reset(stream.id, NGHTTP2_NO_ERROR)
+                hasActed = true
+            case .answering, .body, .headers, .lingering: break
             }
         }
         return hasActed
@@ -284,7 +282,7 @@ final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
         if let count = head.bodyByteCount, !head.forbidsBody { lines.append(("content-length", String(count))) }
         for (name, value) in head.headers { lines.append((name, value)) }
         let hasBody = head.bodyByteCount != 0 && !head.forbidsBody && stream.method != "HEAD"
-        if !hasBody, stream.isEarlyAnswer { streamsToReset.append(stream.id) }
+        if !hasBody, stream.isEarlyAnswer { stream.enter(.lingering) }
         submitHeaders(lines) { headers, count in
             guard hasBody else { return nghttp2_submit_response(native, stream.id, headers, count, nil) }
             var provider = HTTP2Callbacks.provider()
@@ -327,7 +325,7 @@ final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
         guard let stream = streams[streamID], let response = stream.response else { return .never }
         let (byteCount, isEnd) = response.moveBody(into: target)
         stream.lastProgressMilliseconds = MonotonicClock.nowMilliseconds()
-        if isEnd, stream.isEarlyAnswer { streamsToReset.append(streamID) }
+        if isEnd, stream.isEarlyAnswer { stream.enter(.lingering) }
         guard byteCount > 0 || isEnd else {
             stream.isDeferred = true
             return .later

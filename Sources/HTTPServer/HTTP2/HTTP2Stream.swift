@@ -3,6 +3,9 @@ final class HTTP2Stream {
     /// How far the request has come.
     enum Phase {
         case answering, body, headers
+        /// The answer is complete while the request is not. A client that is still sending may take a reset for the
+        /// whole answer (curl 7.88 does, if both come together), so that comes later.
+        case lingering
     }
 
     let id: Int32
@@ -18,7 +21,7 @@ final class HTTP2Stream {
     var isHeadSent = false
     /// Whether nghttp2 waits to be told that there are bytes again.
     var isDeferred = false
-    /// Whether the answer comes before the end of the request, which is to be reset afterwards.
+    /// Whether the answer comes before the end of the request.
     var isEarlyAnswer = false
     /// What is wrong with the headers; known before they end, answered when they have ended.
     var headerError: HTTPError?
