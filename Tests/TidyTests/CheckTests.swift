@@ -120,7 +120,7 @@ struct CheckTests {
     func blobSize() {
         let large = String(repeating: "a", count: Bounds.blobBytesMax + 1)
         #expect(count(SizeChecks.blobSize, large, at: "docs/a.json") == 1)
-        #expect(count(SizeChecks.blobSize, large, at: "cluster/models/a.safetensors") == 0)
+        #expect(count(SizeChecks.blobSize, large, at: "cluster/models/antling/a.safetensors") == 0)
         #expect(count(SizeChecks.blobSize, String(large.dropLast()), at: "docs/a.json") == 0)
         let fixtures = (0..<8).map { SourceFile("Tests/Fixtures/\($0)", large) }
         #expect(SizeChecks.fixtureSize(fixtures).count == 1)

@@ -48,6 +48,8 @@ enum Bounds {
     static let blobBytesMax = 1 << 20
     /// Bytes of all files under `Tests/Fixtures`, together.
     static let fixtureBytesMax = 8 << 20
+    /// Bytes of the bundled model, card and tokenizer included.
+    static let modelBytesMax = 24_000_000
     /// Files directly in one folder.
     static let folderFilesMax = 32
 }

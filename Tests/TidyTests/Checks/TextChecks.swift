@@ -94,8 +94,8 @@ enum TextChecks {
 
     /// Kinds of files that belong into the repository; anything else came in by accident.
     private static let extensions: Set<String> = [
-        "c", "css", "gguf", "h", "html", "ini", "jinja", "js", "json", "jsonl", "md", "modulemap", "npz", "pem", "py",
-        "safetensors", "service", "sh", "svg", "swift", "toml", "txt", "yaml", "yml",
+        "c", "css", "gguf", "h", "html", "ini", "jinja", "js", "json", "jsonl", "md", "modulemap", "npz", "pem", "png",
+        "py", "safetensors", "service", "sh", "svg", "swift", "toml", "txt", "yaml", "yml",
     ]
 
     /// Names without an extension that belong into the repository.
