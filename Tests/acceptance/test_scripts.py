@@ -167,8 +167,11 @@ def demo(tmp_path):
 
 
 def test_demo(demo):
-    result = demo("--once", "--listen", "127.0.0.1:0", "--model", str(checkpoints.DEFAULT))
+    demo.bundled_model.parent.mkdir()
+    demo.bundled_model.symlink_to(ROOT / "cluster" / "models" / "antling")
+    result = demo("--once", "--listen", "127.0.0.1:0")
     assert result.returncode == 0, result.stdout + result.stderr
+    assert "347 + 285 = 632" in result.stdout
     questions = ["> What is 347 + 285?", "> Sort 42, 7, 19 and 88.", "> What does a worker do?"]
     told = ["ready after", *questions, "logprobs are the same with 0 and with 3 workers", "worker-3", "Ready at http"]
     positions = [result.stdout.find(text) for text in told]
