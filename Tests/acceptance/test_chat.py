@@ -68,12 +68,18 @@ def test_answers_stream_and_ctrl_d_leaves(cluster, chat):
     assert terminal.modes() == terminal.modes_before
 
 
-def test_ctrl_c_stops_the_answer_and_not_the_chat(start_cluster, chat, endless_model):
+def within_an_endless_answer(start_cluster, chat, endless_model):
+    """A cluster, a chat that is being answered without end, and where in its text the turn began."""
     cluster = start_cluster(model=endless_model, workers=2)
     terminal = chat("--url", cluster.url, "--temperature", "0")
     terminal.wait_for_prompt()
     since = terminal.send(ENDLESS_QUESTION + ENTER)
     wait_until(lambda: len(terminal.text[since:]) > 2000, what=lambda: terminal.raw[-3000:])
+    return cluster, terminal, since
+
+
+def test_ctrl_c_stops_the_answer_and_not_the_chat(start_cluster, chat, endless_model):
+    cluster, terminal, since = within_an_endless_answer(start_cluster, chat, endless_model)
     terminal.send(CTRL_C)
     terminal.wait_for("stopped; /undo forgets this turn", since)
     terminal.wait_for_prompt(since)
@@ -88,11 +94,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(start_cluster, chat, endless_m
 
 
 def test_a_killed_worker_is_an_error_in_words(start_cluster, chat, endless_model):
-    cluster = start_cluster(model=endless_model, workers=2)
-    terminal = chat("--url", cluster.url, "--temperature", "0")
-    terminal.wait_for_prompt()
-    since = terminal.send(ENDLESS_QUESTION + ENTER)
-    wait_until(lambda: len(terminal.text[since:]) > 2000, what=lambda: terminal.raw[-3000:])
+    cluster, terminal, since = within_an_endless_answer(start_cluster, chat, endless_model)
     os.kill(cluster.pids()["worker-1"], signal.SIGKILL)
     terminal.wait_for("/retry sends your message again", since)
     terminal.wait_for_prompt(since)
