@@ -126,11 +126,7 @@ struct CoordinatorBackendTests {
         let certificates = try TestCertificates()
         let watched = try Watched(1, certificates, opens: false)
         let backend = watched.backend
-        let gateway = Gateway(
-            configuration: GatewayConfiguration(
-                node: NodeID("gateway"), http: HTTPConfiguration(host: "127.0.0.1", port: 0)), backend: backend,
-            logger: Self.logger)
-        try gateway.start()
+        let gateway = try Self.startedGateway(backend)
         defer { gateway.stop() }
         #expect(watched.eventually { backend.status().reason?.contains("cannot connect") == true })
         let health = try TestClient.get(gateway.port, "/health")
@@ -141,6 +137,15 @@ struct CoordinatorBackendTests {
         let answer = try TestClient.post(gateway.port, "/v1/completions", ["prompt": "x"])
         #expect(answer.status == 503)
         #expect(answer.headers["retry-after"] == "1")
+    }
+
+    private static func startedGateway(_ backend: CoordinatorBackend) throws -> Gateway {
+        let gateway = Gateway(
+            configuration: GatewayConfiguration(
+                node: NodeID("gateway"), http: HTTPConfiguration(host: "127.0.0.1", port: 0)), backend: backend,
+            logger: logger)
+        try gateway.start()
+        return gateway
     }
 
     @Test("the whole way: HTTP in, a link to the coordinator, a stream out")
@@ -155,11 +160,7 @@ struct CoordinatorBackendTests {
         defer { listener.stop() }
         let watched = try Watched(listener.port, certificates, opens: false)
         let backend = watched.backend
-        let gateway = Gateway(
-            configuration: GatewayConfiguration(
-                node: NodeID("gateway"), http: HTTPConfiguration(host: "127.0.0.1", port: 0)), backend: backend,
-            logger: Self.logger)
-        try gateway.start()
+        let gateway = try Self.startedGateway(backend)
         defer { gateway.stop() }
         #expect(try watched.eventually { try TestClient.get(gateway.port, "/health").status == 200 })
         let answer = try TestClient.post(
@@ -178,11 +179,7 @@ struct CoordinatorBackendTests {
         defer { listener.stop() }
         let watched = try Watched(listener.port, certificates, opens: false)
         let backend = watched.backend
-        let gateway = Gateway(
-            configuration: GatewayConfiguration(
-                node: NodeID("gateway"), http: HTTPConfiguration(host: "127.0.0.1", port: 0)), backend: backend,
-            logger: Self.logger)
-        try gateway.start()
+        let gateway = try Self.startedGateway(backend)
         defer { gateway.stop() }
         #expect(watched.eventually { isReady(backend) })
         let address = "127.0.0.1:\(gateway.port)"

@@ -81,13 +81,9 @@ final class HTTP2Session: HTTPSession, HTTPResponseSink, @unchecked Sendable {
         while outbox.count < Limits.HTTP.outboxBytesMax {
             var bytes: UnsafePointer<UInt8>?
             let count = nghttp2_session_mem_send(native, &bytes)
-            if count > 0 {
-                outbox += UnsafeBufferPointer(start: bytes, count: count)
-            } else if count < 0 {
-                return fail(Int32(clamping: count))
-            } else {
-                return
-            }
+            if count < 0 { return fail(Int32(clamping: count)) }
+            guard count > 0 else { return }
+            outbox += UnsafeBufferPointer(start: bytes, count: count)
         }
     }
 
