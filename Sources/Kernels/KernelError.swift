@@ -2,6 +2,8 @@ import Basics
 
 /// What can be wrong with what computes.
 public enum KernelError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// No kernel computes with weights of this format.
+    case formatWithoutKernels(WeightFormat)
     /// The processor, or this build, lacks the instruction set.
     case instructionSetUnavailable(requested: InstructionSet, available: [InstructionSet])
     /// A matrix has no rows or columns, or more than the limit.
@@ -16,6 +18,8 @@ public enum KernelError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One line for people.
     public var description: String {
         switch self {
+        case .formatWithoutKernels(let format):
+            return "no kernel computes with \(format.rawValue) weights"
         case .instructionSetUnavailable(let requested, let available):
             let names = available.map(\.rawValue).joined(separator: ", ")
             return "this processor does not have the instruction set \(requested.rawValue) (it has: \(names))"

@@ -19,7 +19,7 @@ public struct Tensor: Sendable {
     public var count: Int { shape.reduce(1, *) }
 
     /// Size of the view, in bytes.
-    public var byteCount: Int { count * format.bytesPerWeight }
+    public var byteCount: Int { format.byteCount(of: count) }
 
     /// Path of the file that holds it.
     public var filePath: String { file.path }
@@ -30,7 +30,7 @@ public struct Tensor: Sendable {
     public func slice(_ leadingIndex: Int) -> Tensor {
         precondition(!shape.isEmpty && (0..<shape[0]).contains(leadingIndex), "slice \(leadingIndex) of \(shape)")
         let inner = Array(shape.dropFirst())
-        let stride = inner.reduce(1, *) * format.bytesPerWeight
+        let stride = format.byteCount(of: inner.reduce(1, *))
         return Tensor(
             name: name, shape: inner, format: format, file: file, byteOffset: byteOffset + leadingIndex * stride)
     }
@@ -39,7 +39,7 @@ public struct Tensor: Sendable {
     public func rows(_ range: Range<Int>) -> Tensor {
         precondition(
             !shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0], "rows \(range) of \(shape)")
-        let stride = shape.dropFirst().reduce(1, *) * format.bytesPerWeight
+        let stride = format.byteCount(of: shape.dropFirst().reduce(1, *))
         return Tensor(
             name: name, shape: [range.count] + shape.dropFirst(), format: format, file: file,
             byteOffset: byteOffset + range.lowerBound * stride)
@@ -67,6 +67,7 @@ public struct Tensor: Sendable {
             case .bf16: decode(bytes, as: UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
             case .f16: decode(bytes, as: UInt16.self) { Float(Float16(bitPattern: $0)) }
             case .f32: decode(bytes, as: UInt32.self) { Float(bitPattern: $0) }
+            default: preconditionFailure("\(format) is not decoded yet")
             }
         }
     }

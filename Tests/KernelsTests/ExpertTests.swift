@@ -21,7 +21,7 @@ import Testing
         }
     }
 
-    @Test(arguments: WeightFormat.allCases)
+    @Test(arguments: WeightFormat.plain)
     func equalsTheReference(format: WeightFormat) throws {
         let (hidden, intermediate, tokens) = (72, 200, 12)
         let experts = (0..<5).map { Expert(hidden: hidden, intermediate: intermediate, format: format, seed: $0 * 3) }

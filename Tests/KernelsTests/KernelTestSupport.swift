@@ -37,7 +37,7 @@ struct TestWeights {
         for _ in 0..<rows * columns {
             var bits = Self.ordinary(numbers.float(), format: format)
             if special && numbers.next() % 8 == 0 { bits = Self.unusual(numbers.next(), format: format) }
-            for byte in 0..<format.bytesPerWeight { bytes.append(UInt8(truncatingIfNeeded: bits >> (8 * byte))) }
+            for byte in 0..<format.bytesPerBlock { bytes.append(UInt8(truncatingIfNeeded: bits >> (8 * byte))) }
             decoded.append(Reference.decode(bits, format: format))
         }
         self.bytes = bytes
@@ -58,6 +58,7 @@ struct TestWeights {
         case .f32: return value.bitPattern
         case .bf16: return value.bitPattern >> 16
         case .f16: return halfBits(value)
+        default: preconditionFailure("a block format")
         }
     }
 
@@ -77,6 +78,7 @@ struct TestWeights {
         case .f32: return sign << 31 | [low & 0x7fffff, 0, 0x7f80_0000, 0x7f00_0000 | low & 0x7fffff][Int(choice)]
         case .bf16: return sign << 15 | [low & 0x7f, 0, 0x7f80, 0x7f00 | low & 0x7f][Int(choice)]
         case .f16: return sign << 15 | [low & 0x3ff, 0, 0x7c00, 0x7800 | low & 0x3ff][Int(choice)]
+        default: preconditionFailure("a block format")
         }
     }
 }

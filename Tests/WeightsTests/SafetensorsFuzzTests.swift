@@ -82,7 +82,7 @@ import Weights
             try #require(tensor.shape.count <= Limits.Weights.dimensionsMax, text)
             guard let format = tensor.format else { continue }
             let count = tensor.shape.contains(0) ? 0 : tensor.shape.reduce(1, *)
-            try #require(tensor.byteCount == count * format.bytesPerWeight, text)
+            try #require(tensor.byteCount == format.byteCount(of: count), text)
         }
         let places = header.tensors.values.map(\.dataRange).filter { !$0.isEmpty }
         for place in places { try #require(places.count { $0.overlaps(place) } == 1, text) }

@@ -29,7 +29,8 @@ public final class PackedMatrix: @unchecked Sendable {
         guard (1...rowsMax).contains(rows), (1...columnsMax).contains(columns) else {
             throw .matrixShapeInvalid(rows: rows, columns: columns, rowsMax: rowsMax, columnsMax: columnsMax)
         }
-        let expected = rows * columns * format.bytesPerWeight
+        guard format.isPlain else { throw .formatWithoutKernels(format) }
+        let expected = rows * format.byteCount(of: columns)
         guard source.count == expected, let sourceBase = source.baseAddress else {
             throw .matrixSizeMismatch(expectedBytes: expected, foundBytes: source.count)
         }
@@ -40,14 +41,14 @@ public final class PackedMatrix: @unchecked Sendable {
         self.rows = rows
         self.columns = columns
         self.format = format
-        colony_pack_panels(sourceBase, base, rows, columns, format.bytesPerWeight)
+        colony_pack_panels(sourceBase, base, rows, columns, format.bytesPerBlock)
     }
 
     deinit { free(base) }
 
     /// What a matrix of this shape occupies once it is packed, in bytes.
     public static func byteCount(rows: Int, columns: Int, format: WeightFormat) -> Int {
-        (rows + panelRows - 1) / panelRows * panelRows * columns * format.bytesPerWeight
+        (rows + panelRows - 1) / panelRows * panelRows * format.byteCount(of: columns)
     }
 
     /// How many panels of 16 rows.

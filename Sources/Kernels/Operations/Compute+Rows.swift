@@ -49,7 +49,7 @@ extension Compute {
         source: UnsafeRawBufferPointer, format: WeightFormat, width: Int, rowIndices: [Int32], output: RowsView
     ) {
         precondition(output.count == rowIndices.count && output.width == width)
-        let rowBytes = width * format.bytesPerWeight
+        let rowBytes = format.byteCount(of: width)
         let kernel = format.decode(table)
         guard let sourceBase = source.baseAddress else { return precondition(rowIndices.isEmpty, "no source") }
         for (row, index) in rowIndices.enumerated() {

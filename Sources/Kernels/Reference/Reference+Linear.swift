@@ -11,6 +11,7 @@ extension Reference {
             if exponent == 0 { return sign * fraction * 0x1p-24 }
             if exponent == 31 { return fraction == 0 ? sign * .infinity : .nan }
             return sign * Float(sign: .plus, exponent: exponent - 25, significand: 1024 + fraction)
+        default: preconditionFailure("\(format) has no weights of their own")
         }
     }
 

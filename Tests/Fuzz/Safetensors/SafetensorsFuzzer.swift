@@ -44,7 +44,7 @@ private func check(_ header: SafetensorsHeader, _ dataByteCount: Int) {
         guard let format = tensor.format else { continue }
         // Every partial product of what fits is small, unless a dimension is 0.
         let count = tensor.shape.contains(0) ? 0 : tensor.shape.reduce(1, *)
-        insist(tensor.byteCount == count * format.bytesPerWeight, "\(tensor) has another size")
+        insist(tensor.byteCount == format.byteCount(of: count), "\(tensor) has another size")
     }
     let places = header.tensors.values.map(\.dataRange).filter { !$0.isEmpty }.sorted { $0.lowerBound < $1.lowerBound }
     for (left, right) in zip(places, places.dropFirst()) {
