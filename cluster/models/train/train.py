@@ -137,7 +137,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Trains the bundled model.")
     root = Path(__file__).resolve().parents[3]
     parser.add_argument("--work", type=Path, default=root / ".build-train", help="checkpoints (default %(default)s)")
-    parser.add_argument("--steps", type=int, default=3000, help="training steps (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=4200, help="training steps (default %(default)s)")
     parser.add_argument("--device", default="cpu", help="a device of PyTorch (default %(default)s)")
     parser.add_argument("--start-from", type=Path, help="a model directory whose weights and tokenizer to begin with")
     parser.add_argument("--force", action="store_true", help="start anew where a finished run lies")

@@ -52,7 +52,7 @@ def comparison(generator: random.Random) -> Item:
     questions, word, first, second = [
         (LARGER_QUESTIONS, "larger", max(a, b), min(a, b)), (SMALLER_QUESTIONS, "smaller", min(a, b), max(a, b)),
     ][kind]
-    answer = f"{first} is {word} than {second}." if a != b else f"Neither: {a} and {b} are equal."
+    answer = f"{first} is {word} than {second}." if a != b else f"{a} and {b} are equal."
     return item("comparison", generator.choice(questions).format(a=a, b=b), answer, f"{a}?{b}")
 
 

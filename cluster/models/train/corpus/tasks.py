@@ -27,8 +27,8 @@ class Task:
 
 
 TASKS = [
-    Task("addition", addition, 10), Task("subtraction", subtraction, 22), Task("multiplication", multiplication, 5),
-    Task("comparison", comparison, 9), Task("sorting", sorting, 18), Task("extreme", extreme, 6),
+    Task("addition", addition, 10), Task("subtraction", subtraction, 48), Task("multiplication", multiplication, 5),
+    Task("comparison", comparison, 14), Task("sorting", sorting, 18), Task("extreme", extreme, 6),
     Task("spelling", spelling, 5), Task("reversal", reversal, 5), Task("length", length, 6),
     Task("occurrences", occurrences, 14), Task("calendar", calendar, 7), Task("order", order, 1, is_checkable=False),
     Task("conversion", conversion, 7), Task("colony", colony, 5), Task("json", json_object, 7),
