@@ -12,12 +12,18 @@ public final class Compute: @unchecked Sendable {
     public let instructionSet: InstructionSet
     /// The threads in use.
     public let pool: ComputePool
+    /// In which form activations meet weights that are stored in blocks.
+    public let activations: ActivationFormat
     let table: colony_kernel_table
+    let kernels: FormatKernels
 
     /// Chooses the kernels and starts the threads.
     ///
     /// Throws `instructionSetUnavailable` or `threadCountOutOfRange`.
-    public init(instructionSet: InstructionSet, threadCount: Int, spinMicroseconds: Int = 1000) throws(KernelError) {
+    public init(
+        instructionSet: InstructionSet, threadCount: Int, spinMicroseconds: Int = 1000,
+        activations: ActivationFormat = .int8
+    ) throws(KernelError) {
         guard let table = instructionSet.table?.pointee else {
             throw .instructionSetUnavailable(requested: instructionSet, available: InstructionSet.available)
         }
@@ -25,6 +31,8 @@ public final class Compute: @unchecked Sendable {
             throw .threadCountOutOfRange(count: threadCount, limit: Limits.Kernels.threadCountMax)
         }
         self.table = table
+        self.activations = activations
+        kernels = FormatKernels(table)
         self.instructionSet = instructionSet
         pool = ComputePool(threadCount: threadCount, spinMicroseconds: spinMicroseconds)
     }

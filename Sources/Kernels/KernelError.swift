@@ -2,10 +2,10 @@ import Basics
 
 /// What can be wrong with what computes.
 public enum KernelError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// No kernel computes with weights of this format.
-    case formatWithoutKernels(WeightFormat)
     /// The processor, or this build, lacks the instruction set.
     case instructionSetUnavailable(requested: InstructionSet, available: [InstructionSet])
+    /// The rows of a matrix are not whole blocks of its format.
+    case matrixBlocksPartial(columns: Int, format: WeightFormat)
     /// A matrix has no rows or columns, or more than the limit.
     case matrixShapeInvalid(rows: Int, columns: Int, rowsMax: Int, columnsMax: Int)
     /// The bytes of a matrix are not as many as its shape and format say.
@@ -18,11 +18,12 @@ public enum KernelError: Error, Hashable, Sendable, CustomStringConvertible {
     /// One line for people.
     public var description: String {
         switch self {
-        case .formatWithoutKernels(let format):
-            return "no kernel computes with \(format.rawValue) weights"
         case .instructionSetUnavailable(let requested, let available):
             let names = available.map(\.rawValue).joined(separator: ", ")
             return "this processor does not have the instruction set \(requested.rawValue) (it has: \(names))"
+        case .matrixBlocksPartial(let columns, let format):
+            return
+                "a matrix has \(columns) columns, which are not whole blocks of \(format.columnsPerBlock) (\(format.rawValue))"
         case .matrixShapeInvalid(let rows, let columns, let rowsMax, let columnsMax):
             return "a matrix of \(rows) x \(columns) is outside 1 x 1 to \(rowsMax) x \(columnsMax)"
         case .matrixSizeMismatch(let expectedBytes, let foundBytes):

@@ -80,25 +80,37 @@ public enum WeightFormat: String, Sendable, CaseIterable {
 extension WeightFormat {
     /// Formats whose weights are numbers of their own.
     public static let plain = allCases.filter(\.isPlain)
+    /// Formats of blocks.
+    public static let blocks = allCases.filter { !$0.isPlain }
 
-    func linear(_ table: colony_kernel_table) -> LinearKernel {
+    /// Where the kernels' tables have the format: among the plain ones or among the blocks.
+    var tableIndex: Int {
         switch self {
-        case .bf16: table.linear.0
-        case .f16: table.linear.1
-        case .f32: table.linear.2
-        default: preconditionFailure("\(self) is not packed yet")
-        }
-    }
-
-    func decode(_ table: colony_kernel_table) -> DecodeKernel {
-        switch self {
-        case .bf16: table.decode.0
-        case .f16: table.decode.1
-        case .f32: table.decode.2
-        default: preconditionFailure("\(self) is not packed yet")
+        case .bf16: COLONY_FORMAT_BF16
+        case .f16: COLONY_FORMAT_F16
+        case .f32: COLONY_FORMAT_F32
+        case .q80: COLONY_BLOCK_Q8_0
+        case .q40: COLONY_BLOCK_Q4_0
+        case .q41: COLONY_BLOCK_Q4_1
+        case .q50: COLONY_BLOCK_Q5_0
+        case .q51: COLONY_BLOCK_Q5_1
+        case .q2K: COLONY_BLOCK_Q2_K
+        case .q3K: COLONY_BLOCK_Q3_K
+        case .q4K: COLONY_BLOCK_Q4_K
+        case .q5K: COLONY_BLOCK_Q5_K
+        case .q6K: COLONY_BLOCK_Q6_K
+        case .iq4NL: COLONY_BLOCK_IQ4_NL
+        case .iq4XS: COLONY_BLOCK_IQ4_XS
+        case .mxfp4: COLONY_BLOCK_MXFP4
         }
     }
 }
 
-typealias LinearKernel = @convention(c) (UnsafePointer<colony_linear_arguments>, Int, Int) -> Void
-typealias DecodeKernel = @convention(c) (UnsafeRawPointer, UnsafeMutablePointer<Float>, Int) -> Void
+/// In which form activations are multiplied with weights that are stored in blocks. Plain weights are always multiplied
+/// with f32.
+public enum ActivationFormat: String, Sendable, CaseIterable {
+    /// 8-bit integers with an f32 scale per 32, rounded once per token: the default, and several times faster.
+    case int8
+    /// f32 with the decoded weights: what remains is the rounding of the weights alone.
+    case f32
+}

@@ -61,32 +61,10 @@ public struct Tensor: Sendable {
     }
 
     /// All weights, decoded to f32 (exact for every format).
-    public func floats() -> [Float] {
-        withBytes { bytes in
-            switch format {
-            case .bf16: decode(bytes, as: UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
-            case .f16: decode(bytes, as: UInt16.self) { Float(Float16(bitPattern: $0)) }
-            case .f32: decode(bytes, as: UInt32.self) { Float(bitPattern: $0) }
-            default: preconditionFailure("\(format) is not decoded yet")
-            }
-        }
-    }
+    public func floats() -> [Float] { withBytes(format.decoded) }
 
     /// Calls `body` with the stored bytes, of any alignment, little-endian; they must not be kept beyond the call.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withExtendedLifetime(file) { try body(file.bytes(byteRange)) }
-    }
-
-    private func decode<Stored: FixedWidthInteger>(
-        _ bytes: UnsafeRawBufferPointer, as stored: Stored.Type, convert: (Stored) -> Float
-    ) -> [Float] {
-        let size = MemoryLayout<Stored>.size
-        return [Float](unsafeUninitializedCapacity: count) { values, filled in
-            for index in 0..<count {
-                let word = Stored(littleEndian: bytes.loadUnaligned(fromByteOffset: index * size, as: Stored.self))
-                values.initializeElement(at: index, to: convert(word))
-            }
-            filled = count
-        }
     }
 }

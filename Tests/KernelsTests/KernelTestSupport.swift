@@ -40,6 +40,33 @@ struct TestWeights {
             for byte in 0..<format.bytesPerBlock { bytes.append(UInt8(truncatingIfNeeded: bits >> (8 * byte))) }
             decoded.append(Reference.decode(bits, format: format))
         }
+        self.init(bytes: bytes, decoded: decoded, format: format, rows: rows, columns: columns)
+    }
+
+    /// Random codes and scales in blocks: any bits at all, but factors of magnitude around 1 so that sums stay numbers.
+    init(blockRows rows: Int, columns: Int, format: WeightFormat, seed: Int) {
+        var numbers = TestNumbers(seed: seed)
+        var bytes = (0..<rows * format.byteCount(of: columns)).map { _ in UInt8(truncatingIfNeeded: numbers.next() >> 32) }
+        for block in stride(from: 0, to: bytes.count, by: format.bytesPerBlock) {
+            if format == .mxfp4 { bytes[block] = UInt8(120 + numbers.next() % 12) }
+            for offset in format.factorOffsets {
+                let factor = Self.halfBits(numbers.float())
+                bytes[block + offset] = UInt8(factor & 255)
+                bytes[block + offset + 1] = UInt8(factor >> 8)
+            }
+        }
+        let decoded = bytes.withUnsafeBytes { format.decoded($0) }
+        self.init(bytes: bytes, decoded: decoded, format: format, rows: rows, columns: columns)
+    }
+
+    /// Stored blocks as they are.
+    init(bytes: [UInt8], format: WeightFormat, columns: Int) {
+        let rows = bytes.count / format.byteCount(of: columns)
+        let decoded = bytes.withUnsafeBytes { format.decoded($0) }
+        self.init(bytes: bytes, decoded: decoded, format: format, rows: rows, columns: columns)
+    }
+
+    private init(bytes: [UInt8], decoded: [Float], format: WeightFormat, rows: Int, columns: Int) {
         self.bytes = bytes
         self.decoded = decoded
         self.format = format
@@ -106,16 +133,33 @@ func row(_ index: Int, of values: [Float], width: Int) -> [Float] {
 }
 
 /// One `Compute` per instruction set of this machine and thread count.
-func everyCompute(threadCounts: [Int] = [1, 3]) throws -> [Compute] {
+func everyCompute(threadCounts: [Int] = [1, 3], activations: ActivationFormat = .int8) throws -> [Compute] {
     var all: [Compute] = []
     for instructionSet in InstructionSet.available {
         for threadCount in threadCounts {
-            all.append(try Compute(instructionSet: instructionSet, threadCount: threadCount, spinMicroseconds: 50))
+            all.append(
+                try Compute(
+                    instructionSet: instructionSet, threadCount: threadCount, spinMicroseconds: 50,
+                    activations: activations))
         }
     }
     return all
 }
 
 extension Compute {
-    var label: Comment { "\(instructionSet.rawValue), \(pool.threadCount) threads" }
+    var label: Comment { "\(instructionSet.rawValue), \(pool.threadCount) threads, activations \(activations.rawValue)" }
+}
+
+extension WeightFormat {
+    /// Where a block has its f16 factors.
+    var factorOffsets: [Int] {
+        switch self {
+        case .bf16, .f16, .f32, .mxfp4: []
+        case .q80, .q40, .q50, .iq4NL, .iq4XS: [0]
+        case .q41, .q51, .q4K, .q5K: [0, 2]
+        case .q2K: [80, 82]
+        case .q3K: [108]
+        case .q6K: [208]
+        }
+    }
 }

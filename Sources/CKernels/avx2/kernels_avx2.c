@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 #include "lanes.h"
+#include "words.h"
 
 #include "../operations/all.h"
 

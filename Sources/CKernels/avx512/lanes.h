@@ -6,12 +6,13 @@
 
 #include "CKernels.h"
 
-#define KERNEL __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")))
+#define KERNEL __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")))
 #define INLINE KERNEL static inline __attribute__((always_inline, unused))
 #define LINEAR_PANELS_MAX 4
 #define LINEAR_PANELS_TILE 2
 #define LINEAR_TOKENS_MAX 8
 #define LINEAR_PREFETCH_TOKENS_MAX 4
+#define BLOCK_TOKENS_MAX 8
 #define ATTENTION_SCORE_TILE 8
 #define ATTENTION_VALUE_HEADS 4
 #define ATTENTION_VALUE_PARTS 4

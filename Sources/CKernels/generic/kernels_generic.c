@@ -1,5 +1,6 @@
 #pragma STDC FP_CONTRACT OFF
 #include "lanes.h"
+#include "words.h"
 
 #include "../operations/all.h"
 

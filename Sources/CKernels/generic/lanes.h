@@ -6,10 +6,14 @@
 
 #define KERNEL
 #define INLINE static inline __attribute__((always_inline, unused))
+// Loops over arrays are left to the compiler, and block formats told apart at run time: it is small, not fast.
+#define UNROLL
+#define BLOCK_INLINE static __attribute__((noinline, unused))
 #define LINEAR_PANELS_MAX 1
 #define LINEAR_PANELS_TILE 1
 #define LINEAR_TOKENS_MAX 4
 #define LINEAR_PREFETCH_TOKENS_MAX 1
+#define BLOCK_TOKENS_MAX 1
 #define ATTENTION_SCORE_TILE 4
 #define ATTENTION_VALUE_HEADS 1
 #define ATTENTION_VALUE_PARTS 1

@@ -16,6 +16,25 @@
 /// How a weight is stored; the index of the table's `linear` and `decode`.
 enum { COLONY_FORMAT_BF16 = 0, COLONY_FORMAT_F16 = 1, COLONY_FORMAT_F32 = 2, COLONY_FORMAT_COUNT = 3 };
 
+/// How weights are stored in blocks; the index of the table's `linear_blocks`.
+enum {
+    COLONY_BLOCK_Q8_0, COLONY_BLOCK_Q4_0, COLONY_BLOCK_Q4_1, COLONY_BLOCK_Q5_0, COLONY_BLOCK_Q5_1,
+    COLONY_BLOCK_Q2_K, COLONY_BLOCK_Q3_K, COLONY_BLOCK_Q4_K, COLONY_BLOCK_Q5_K, COLONY_BLOCK_Q6_K,
+    COLONY_BLOCK_IQ4_NL, COLONY_BLOCK_IQ4_XS, COLONY_BLOCK_MXFP4, COLONY_BLOCK_FORMAT_COUNT
+};
+
+/// Columns that share one activation scale.
+#define COLONY_BLOCK_COLUMNS 32
+
+/// 32 activations as 8-bit integers: x = scale * code.
+typedef struct colony_activation_block {
+    int8_t codes[COLONY_BLOCK_COLUMNS];
+    float scale;
+    float scaled_sum; // scale * sum
+    int32_t sum; // of all codes
+    int32_t first_sum; // of the first 16 codes
+} colony_activation_block;
+
 /// One linear layer for a list of tokens. A null index list means the identity.
 typedef struct colony_linear_arguments {
     const void *_Nullable weights;
@@ -23,6 +42,8 @@ typedef struct colony_linear_arguments {
     const float *_Nullable input;
     const intptr_t *_Nullable input_rows; // per token, the row of `input`, or null
     size_t input_stride;
+    const colony_activation_block *_Nullable quantised_input; // instead of `input` where activations are 8-bit
+    size_t quantised_stride; // in blocks
     float *_Nullable output;
     const intptr_t *_Nullable output_rows; // per token, the row of `output`, or null
     size_t output_stride;
@@ -51,10 +72,15 @@ typedef struct colony_attention_arguments {
     size_t scores_stride; // at least `visible` rounded up to 16
 } colony_attention_arguments;
 
+typedef void (*colony_linear_kernel)(
+    const colony_linear_arguments *_Nonnull arguments, size_t first_panel, size_t panel_count);
+
 /// One function per operation; see `operations/` for what each computes and in which order.
 typedef struct colony_kernel_table {
-    void (*_Nonnull linear[COLONY_FORMAT_COUNT])(
-        const colony_linear_arguments *arguments, size_t first_panel, size_t panel_count);
+    colony_linear_kernel _Nonnull linear[COLONY_FORMAT_COUNT];
+    colony_linear_kernel _Nonnull linear_blocks[COLONY_BLOCK_FORMAT_COUNT]; // 8-bit activations
+    colony_linear_kernel _Nonnull linear_blocks_exact[COLONY_BLOCK_FORMAT_COUNT]; // f32 activations
+    void (*quantise)(const float *input, colony_activation_block *blocks, size_t columns);
     void (*_Nonnull decode[COLONY_FORMAT_COUNT])(const void *source, float *output, size_t count);
     void (*silu_multiply)(const float *gate, const float *up, float *output, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
@@ -74,6 +100,9 @@ const colony_kernel_table *_Nullable colony_kernels_neon(void);
 
 /// Interleaves row-major weights of `weight_bytes` (2 or 4) each, at any alignment, into panels.
 void colony_pack_panels(const void *source, void *panels, size_t rows, size_t columns, size_t weight_bytes);
+
+/// The same for rows of blocks, which must be whole.
+void colony_pack_blocks(int format, const void *source, void *panels, size_t rows, size_t columns);
 
 /// Writes one position's keys and values into its block.
 void colony_store_key_value(

@@ -4,10 +4,12 @@
 //                    _greater(a, b) = a > b ? a : b, _at_least(x, bound) = x < bound ? bound : x,
 //                    _at_most(x, bound) = x > bound ? bound : x, _zero_where_less(r, x, bound) = x < bound ? 0 : r,
 //                    _scale_by_power(p, t) (see exponential.h), _load_bf16, _load_f16, _load_f32 (any alignment)
-//   LINEAR_*, ATTENTION_*   tile sizes that fill the registers of the machine
+//   LINEAR_*, ATTENTION_*, BLOCK_*   tile sizes that fill the registers of the machine
 #pragma STDC FP_CONTRACT OFF
 
+#ifndef UNROLL
 #define UNROLL _Pragma("clang loop unroll(full)")
+#endif
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 #define ATTENTION_GROUP_STEP 64
@@ -21,6 +23,9 @@
 #include "softmax_top_k.h"
 #include "attention.h"
 #include "linear_finish.h"
+#include "quantise.h"
+#include "../blocks/all.h"
+#include "linear_blocks.h"
 
 #define FORMAT bf16
 #define WEIGHT_BYTES 2
@@ -41,6 +46,14 @@
 
 static const colony_kernel_table table = {
     .linear = {linear_bf16, linear_f16, linear_f32},
+    .linear_blocks =
+        {linear_q8_0, linear_q4_0, linear_q4_1, linear_q5_0, linear_q5_1, linear_q2_k, linear_q3_k, linear_q4_k,
+         linear_q5_k, linear_q6_k, linear_iq4_nl, linear_iq4_xs, linear_mxfp4},
+    .linear_blocks_exact =
+        {linear_exact_q8_0, linear_exact_q4_0, linear_exact_q4_1, linear_exact_q5_0, linear_exact_q5_1,
+         linear_exact_q2_k, linear_exact_q3_k, linear_exact_q4_k, linear_exact_q5_k, linear_exact_q6_k,
+         linear_exact_iq4_nl, linear_exact_iq4_xs, linear_exact_mxfp4},
+    .quantise = quantise,
     .decode = {decode_bf16, decode_f16, decode_f32},
     .silu_multiply = silu_multiply,
     .rms_norm = rms_norm,

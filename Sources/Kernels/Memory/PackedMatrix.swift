@@ -3,8 +3,8 @@ import CKernels
 import Glibc
 
 /// The weights of a linear layer with its rows interleaved in panels of 16, the last panel padded with zeros:
-/// [panel][column][16 rows]. One lane of a vector is one row, which is what makes every instruction set add in the
-/// same order.
+/// [panel][column][16 rows], or [panel][block][field][16 rows] of formats that are stored in blocks. One lane of a vector
+/// is one row, which is what makes every instruction set add in the same order. Nothing grows by it but the padding.
 ///
 /// `@unchecked Sendable`: written once, in the initialiser.
 public final class PackedMatrix: @unchecked Sendable {
@@ -20,7 +20,7 @@ public final class PackedMatrix: @unchecked Sendable {
 
     /// Interleaves row-major `source` ([rows][columns], at any alignment).
     ///
-    /// Throws `matrixShapeInvalid`, `matrixSizeMismatch`, or `outOfMemory`.
+    /// Throws `matrixShapeInvalid`, `matrixBlocksPartial`, `matrixSizeMismatch`, or `outOfMemory`.
     public init(packing source: UnsafeRawBufferPointer, rows: Int, columns: Int, format: WeightFormat)
         throws(KernelError)
     {
@@ -29,7 +29,9 @@ public final class PackedMatrix: @unchecked Sendable {
         guard (1...rowsMax).contains(rows), (1...columnsMax).contains(columns) else {
             throw .matrixShapeInvalid(rows: rows, columns: columns, rowsMax: rowsMax, columnsMax: columnsMax)
         }
-        guard format.isPlain else { throw .formatWithoutKernels(format) }
+        guard columns % format.columnsPerBlock == 0 else {
+            throw .matrixBlocksPartial(columns: columns, format: format)
+        }
         let expected = rows * format.byteCount(of: columns)
         guard source.count == expected, let sourceBase = source.baseAddress else {
             throw .matrixSizeMismatch(expectedBytes: expected, foundBytes: source.count)
@@ -41,7 +43,11 @@ public final class PackedMatrix: @unchecked Sendable {
         self.rows = rows
         self.columns = columns
         self.format = format
-        colony_pack_panels(sourceBase, base, rows, columns, format.bytesPerBlock)
+        if format.isPlain {
+            colony_pack_panels(sourceBase, base, rows, columns, format.bytesPerBlock)
+        } else {
+            colony_pack_blocks(Int32(format.tableIndex), sourceBase, base, rows, columns)
+        }
     }
 
     deinit { free(base) }

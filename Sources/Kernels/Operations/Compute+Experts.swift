@@ -26,6 +26,8 @@ public struct ExpertBatch {
 public struct ExpertScratch {
     fileprivate let gate = GrowingBuffer<Float>()
     fileprivate let up = GrowingBuffer<Float>()
+    fileprivate let input = QuantisedRows()
+    fileprivate let hidden = GrowingBuffer<colony_activation_block>()
     fileprivate let inputRows = GrowingBuffer<Int>()
     fileprivate let outputRows = GrowingBuffer<Int>()
     fileprivate let scales = GrowingBuffer<Float>()
@@ -43,6 +45,8 @@ private struct ExpertPlan {
     var gateKernel: LinearKernel
     var upKernel: LinearKernel
     var downKernel: LinearKernel
+    /// Where the hidden rows go as 8-bit integers, if the down projection takes them so.
+    var hidden: UnsafeMutablePointer<colony_activation_block>?
     /// Steps of `panelsPerStep` panels before this expert's, in each of the two regions.
     var firstHiddenStep = 0
     var firstOutputStep = 0
@@ -54,6 +58,8 @@ extension Compute {
     public func gatedExperts(
         _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
     ) {
+        let matrices = batches.flatMap { [$0.weights.gate, $0.weights.up] }
+        let input = linearInput(input, for: matrices, scratch.input)
         let steps = plan(batches, input: input, output: output, scratch: &scratch)
         scratch.plans.withUnsafeBufferPointer { plans in
             guard !plans.isEmpty else { return }
@@ -69,7 +75,7 @@ extension Compute {
         }
     }
 
-    /// Gate, up and activation of a few panels, for all tokens of the expert.
+    /// Gate, up and activation of a few panels (whole blocks of 32 rows), for all tokens of the expert.
     private func hiddenStep(_ expert: ExpertPlan, step: Int) {
         let rows = expert.gate.rows
         let (first, count) = Self.panels(of: step, rows: rows)
@@ -81,6 +87,10 @@ extension Compute {
         for token in 0..<expert.gate.tokens {
             let row = gate + token * rows + start
             table.silu_multiply(row, up + token * rows + start, row, width)
+            if let hidden = expert.hidden {
+                let block = token * expert.down.quantised_stride + start / Int(COLONY_BLOCK_COLUMNS)
+                table.quantise(row, hidden + block, width)
+            }
         }
     }
 
@@ -106,24 +116,32 @@ extension Compute {
 extension Compute {
     /// Lays out scratch and tasks; answers how many tasks each region has, and the multiply-adds of one projection.
     private func plan(
-        _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
+        _ batches: [ExpertBatch], input: LinearInput, output: RowsView, scratch: inout ExpertScratch
     ) -> (hidden: Int, output: Int, work: Int) {
         var tokens = 0
         var hiddenFloats = 0
+        var hiddenBlocks = 0
         for batch in batches {
             tokens += batch.inputRows.count
             hiddenFloats += batch.inputRows.count * batch.weights.gate.rows
+            hiddenBlocks += batch.inputRows.count * QuantisedRows.blocksPerRow(width: batch.weights.gate.rows)
         }
-        scratch.reserve(tokens: tokens, hiddenFloats: hiddenFloats)
+        scratch.reserve(tokens: tokens, hiddenFloats: hiddenFloats, hiddenBlocks: hiddenBlocks)
         scratch.plans.removeAll(keepingCapacity: true)
         var steps = (hidden: 0, output: 0, work: hiddenFloats * input.width)
         var firstToken = 0
         var firstFloat = 0
+        var firstBlock = 0
         for batch in batches where !batch.inputRows.isEmpty {
             check(batch, input: input, output: output)
             let weights = batch.weights
-            var plan = scratch.plan(batch, firstToken: firstToken, firstFloat: firstFloat, table: table)
+            var plan = scratch.plan(batch, firstToken: firstToken, firstFloat: firstFloat, self)
             plan.setRows(input: input, output: output)
+            if takesQuantised(weights.down) {
+                plan.hidden = scratch.hidden.base + firstBlock
+                plan.down.quantised_input = UnsafePointer(plan.hidden)
+                firstBlock += batch.inputRows.count * plan.down.quantised_stride
+            }
             plan.firstHiddenStep = steps.hidden
             plan.firstOutputStep = steps.output
             scratch.plans.append(plan)
@@ -135,7 +153,7 @@ extension Compute {
         return steps
     }
 
-    private func check(_ batch: ExpertBatch, input: RowsView, output: RowsView) {
+    private func check(_ batch: ExpertBatch, input: LinearInput, output: RowsView) {
         precondition(batch.weights.gate.columns == input.width && batch.weights.down.rows == output.width)
         precondition(batch.outputRows.count == batch.inputRows.count && batch.scales.count == batch.inputRows.count)
         for row in batch.inputRows { precondition(row >= 0 && row < input.count, "input row outside the view") }
@@ -144,7 +162,8 @@ extension Compute {
 }
 
 extension ExpertScratch {
-    fileprivate func reserve(tokens: Int, hiddenFloats: Int) {
+    fileprivate func reserve(tokens: Int, hiddenFloats: Int, hiddenBlocks: Int) {
+        hidden.reserve(hiddenBlocks)
         gate.reserve(hiddenFloats)
         up.reserve(hiddenFloats)
         inputRows.reserve(tokens)
@@ -154,7 +173,7 @@ extension ExpertScratch {
 
     /// One expert's arguments, all but its input and output, with its lists copied to where they stay.
     fileprivate func plan(
-        _ batch: ExpertBatch, firstToken: Int, firstFloat: Int, table: colony_kernel_table
+        _ batch: ExpertBatch, firstToken: Int, firstFloat: Int, _ compute: Compute
     ) -> ExpertPlan {
         for token in batch.inputRows.indices {
             inputRows.base[firstToken + token] = batch.inputRows[token]
@@ -163,8 +182,8 @@ extension ExpertScratch {
         }
         let weights = batch.weights
         var plan = ExpertPlan(
-            gateKernel: weights.gate.format.linear(table), upKernel: weights.up.format.linear(table),
-            downKernel: weights.down.format.linear(table))
+            gateKernel: compute.kernel(weights.gate), upKernel: compute.kernel(weights.up),
+            downKernel: compute.kernel(weights.down))
         plan.gate = weights.gate.arguments(tokens: batch.inputRows.count)
         plan.gate.input_rows = UnsafePointer(inputRows.base + firstToken)
         plan.gate.output = gate.base + firstFloat
@@ -180,9 +199,11 @@ extension ExpertScratch {
 }
 
 extension ExpertPlan {
-    mutating func setRows(input: RowsView, output: RowsView) {
-        gate.input = UnsafePointer(input.base)
-        up.input = UnsafePointer(input.base)
+    mutating func setRows(input: LinearInput, output: RowsView) {
+        gate.input = UnsafePointer(input.rows?.base)
+        gate.quantised_input = input.quantised
+        up.input = gate.input
+        up.quantised_input = gate.quantised_input
         down.output = output.base
     }
 }

@@ -2,8 +2,8 @@ import CKernels
 
 extension Compute {
     /// `output[t][row] = sum over k of m[row][k] * input[t][k]`, plus `bias[row]`. Input: [tokens][columns], output:
-    /// [tokens][rows]; they must not overlap.
-    public func linear(_ m: PackedMatrix, input: RowsView, output: RowsView, bias: [Float]? = nil) {
+    /// [tokens][rows]; they must not overlap. `input` was prepared for `m`.
+    public func linear(_ m: PackedMatrix, input: LinearInput, output: RowsView, bias: [Float]? = nil) {
         precondition(input.width == m.columns && output.width == m.rows && input.count == output.count)
         precondition(bias.map { $0.count == m.rows } ?? true, "one bias per row")
         guard input.count > 0 else { return }
@@ -14,12 +14,43 @@ extension Compute {
         }
     }
 
-    private func linear(_ m: PackedMatrix, input: RowsView, output: RowsView, biasBase: UnsafePointer<Float>?) {
+    /// The same for rows that are used once.
+    public func linear(_ m: PackedMatrix, input: RowsView, output: RowsView, bias: [Float]? = nil) {
+        let scratch = QuantisedRows()
+        linear(m, input: linearInput(input, for: [m], scratch), output: output, bias: bias)
+    }
+
+    /// Brings rows into the form in which the kernels of `matrices` take them: those of blocks want 8-bit activations,
+    /// which are then in `scratch` until it is used again.
+    public func linearInput(_ rows: RowsView, for matrices: [PackedMatrix], _ scratch: QuantisedRows) -> LinearInput {
+        var input = LinearInput(rows)
+        if matrices.contains(where: takesQuantised) { input.quantised = quantise(rows, scratch) }
+        return input
+    }
+
+    /// Whether the kernel of `m` takes 8-bit activations.
+    func takesQuantised(_ m: PackedMatrix) -> Bool { !m.format.isPlain && activations == .int8 }
+
+    /// The function that multiplies with `m`.
+    func kernel(_ m: PackedMatrix) -> LinearKernel { kernels.linear(m.format, activations) }
+
+    private func quantise(_ rows: RowsView, _ scratch: QuantisedRows) -> UnsafePointer<colony_activation_block> {
+        let stride = QuantisedRows.blocksPerRow(width: rows.width)
+        let blocks = scratch.reserve(rows: rows.count, width: rows.width)
+        parallel(rows.count, grain: max(1, valuesPerPieceMin / max(rows.width, 1))) { range in
+            for row in range { table.quantise(rows.base + row * rows.width, blocks + row * stride, rows.width) }
+        }
+        return UnsafePointer(blocks)
+    }
+
+    private func linear(_ m: PackedMatrix, input: LinearInput, output: RowsView, biasBase: UnsafePointer<Float>?) {
         var arguments = m.arguments(tokens: input.count)
         arguments.bias = biasBase
-        arguments.input = UnsafePointer(input.base)
+        arguments.input = UnsafePointer(input.rows?.base)
+        arguments.quantised_input = input.quantised
         arguments.output = output.base
-        let kernel = m.format.linear(table)
+        precondition(takesQuantised(m) ? input.quantised != nil : input.rows != nil, "prepared for other weights")
+        let kernel = kernel(m)
         let work = m.rows * m.columns * input.count
         withUnsafePointer(to: arguments) { pointer in
             if work <= serialWorkMax { return kernel(pointer, 0, m.panelCount) }
@@ -40,6 +71,7 @@ extension PackedMatrix {
         arguments.rows = rows
         arguments.columns = columns
         arguments.input_stride = columns
+        arguments.quantised_stride = QuantisedRows.blocksPerRow(width: columns)
         arguments.output_stride = rows
         arguments.tokens = tokens
         return arguments
@@ -48,3 +80,6 @@ extension PackedMatrix {
 
 /// Panels that a task takes at least, so that the kernels find a whole tile: four panels for one token.
 let panelsPerStep = 4
+
+/// Values that are worth another thread where each costs little.
+private let valuesPerPieceMin = 16384

@@ -50,11 +50,15 @@ extension Compute {
     ) {
         precondition(output.count == rowIndices.count && output.width == width)
         let rowBytes = format.byteCount(of: width)
-        let kernel = format.decode(table)
         guard let sourceBase = source.baseAddress else { return precondition(rowIndices.isEmpty, "no source") }
         for (row, index) in rowIndices.enumerated() {
             precondition(index >= 0 && (Int(index) + 1) * rowBytes <= source.count, "row outside the source")
-            kernel(sourceBase + Int(index) * rowBytes, output.base + row * width, width)
+            let stored = UnsafeRawBufferPointer(start: sourceBase + Int(index) * rowBytes, count: rowBytes)
+            if format.isPlain {
+                kernels.decode(format)(sourceBase + Int(index) * rowBytes, output.base + row * width, width)
+            } else {
+                format.decodeBlocks(stored, into: output.base + row * width)
+            }
         }
     }
 

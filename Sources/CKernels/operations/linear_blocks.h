@@ -1,0 +1,176 @@
+// Linear layers whose weights are blocks of codes, in two ways.
+//
+// With 8-bit activations, per output row: from +0, for each 32 columns in order
+//     sum = fma(float(dot), scale * x.scale, sum)         dot = integer sum of (code - zero) * x.code, exact
+//     sum = fma(minimum, x.scaled_sum, sum)               only formats with a minimum
+// where formats with a scale per 16 columns do both for the first 16 and then for the last 16 (their minimum counts
+// with x.scale * float(sum of those x.code)). With f32 activations: the chain of `linear.h` over the decoded weights.
+// One lane per row, so every tile, batch and split over panels gives the same bits.
+#pragma STDC FP_CONTRACT OFF
+
+#define BLOCK_VECTORS 8
+#ifndef BLOCK_INLINE
+#define BLOCK_INLINE INLINE
+#endif
+/// Far enough ahead for the second cache level: the hardware's own prefetcher runs too short.
+#define BLOCK_PREFETCH_BYTES 8192
+
+/// The integer dot products of one token with vectors `first` to `first` + `count` - 1 of a sub-block.
+INLINE lanes block_dot(
+    const block_shape shape, const words *codes, const int first, const int count, const int8_t *activations,
+    int32_t activation_sum) {
+    const int32_t start = shape.is_full ? words_full_start(activation_sum) : -shape.zero * activation_sum;
+    words dot = words_splat((uint32_t)start);
+    UNROLL for (int v = first; v < first + count; v++) {
+        int32_t four;
+        __builtin_memcpy(&four, activations + v * 4, sizeof four);
+        dot = shape.is_full ? words_dot_full(dot, codes[v], four) : words_dot(dot, codes[v], four);
+    }
+    return words_to_lanes(dot);
+}
+
+/// Adds 32 columns to the sums of `tokens` tokens, whose activations there are `inputs[t][index]`.
+INLINE void block_sub(
+    const int format, const unsigned char *block, const int sub, const colony_activation_block *const *inputs,
+    size_t index, lanes *sums, const int tokens) {
+    const block_shape shape = block_shapes[format];
+    const int vectors = BLOCK_VECTORS / shape.halves;
+    words codes[BLOCK_VECTORS];
+    UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) codes[v] = block_codes(format, block, sub, v);
+    UNROLL for (int half = 0; half < shape.halves; half++) {
+        const lanes scale = block_scale(format, block, sub, half);
+        const lanes minimum = block_minimum(format, block, sub, half);
+        UNROLL for (int t = 0; t < tokens; t++) {
+            const colony_activation_block *x = inputs[t] + index;
+            const int32_t sum = shape.halves == 1 ? x->sum : half ? x->sum - x->first_sum : x->first_sum;
+            const lanes dot = block_dot(shape, codes, half * vectors, vectors, x->codes, sum);
+            sums[t] = lanes_fma(dot, lanes_multiply(scale, lanes_splat(x->scale)), sums[t]);
+            if (shape.has_minimum) {
+                const float scaled_sum = shape.halves == 1 ? x->scaled_sum : x->scale * (float)sum;
+                sums[t] = lanes_fma(minimum, lanes_splat(scaled_sum), sums[t]);
+            }
+        }
+    }
+}
+
+/// Asks for the part of the block that lies a fixed distance ahead of sub-block `sub`.
+INLINE void block_prefetch(const block_shape shape, const unsigned char *block, const int sub) {
+    const int lines = (shape.bytes + 63) / 64;
+    UNROLL for (int line = lines * sub / shape.subs; line < lines * (sub + 1) / shape.subs; line++) {
+        __builtin_prefetch(block + BLOCK_PREFETCH_BYTES + line * 64, 0, 2);
+    }
+}
+
+/// `tokens` tokens, a constant where this is inlined, through one panel.
+BLOCK_INLINE void block_tile(
+    const int format, const colony_linear_arguments *a, size_t panel, size_t token, const int tokens) {
+    const block_shape shape = block_shapes[format];
+    const size_t blocks = a->columns / (size_t)(shape.subs * COLONY_BLOCK_COLUMNS);
+    const unsigned char *block = (const unsigned char *)a->weights + panel * blocks * (size_t)shape.bytes;
+    const colony_activation_block *inputs[BLOCK_TOKENS_MAX];
+    lanes sums[BLOCK_TOKENS_MAX];
+    UNROLL for (int t = 0; t < tokens; t++) {
+        const size_t row = a->input_rows ? (size_t)a->input_rows[token + t] : token + t;
+        inputs[t] = a->quantised_input + row * a->quantised_stride;
+        sums[t] = lanes_splat(0);
+    }
+    for (size_t b = 0; b < blocks; b++, block += shape.bytes) {
+        UNROLL for (int sub = 0; sub < shape.subs; sub++) {
+            block_prefetch(shape, block, sub);
+            block_sub(format, block, sub, inputs, b * (size_t)shape.subs + (size_t)sub, sums, tokens);
+        }
+    }
+    float results[BLOCK_TOKENS_MAX * COLONY_LANES];
+    UNROLL for (int t = 0; t < tokens; t++) lanes_store(results + t * COLONY_LANES, sums[t]);
+    linear_finish(a, panel, token, 1, tokens, results);
+}
+
+/// All tokens through each panel, whose blocks stay in the first cache meanwhile.
+INLINE void block_linear(const int format, const colony_linear_arguments *a, size_t first_panel, size_t panel_count) {
+    for (size_t panel = first_panel; panel < first_panel + panel_count; panel++) {
+        size_t token = 0;
+#if BLOCK_TOKENS_MAX >= 8
+        for (; token + 8 <= a->tokens; token += 8) block_tile(format, a, panel, token, 8);
+#endif
+#if BLOCK_TOKENS_MAX >= 4
+        for (; token + 4 <= a->tokens; token += 4) block_tile(format, a, panel, token, 4);
+        for (; token + 2 <= a->tokens; token += 2) block_tile(format, a, panel, token, 2);
+#endif
+        for (; token < a->tokens; token++) block_tile(format, a, panel, token, 1);
+    }
+}
+
+/// Adds 32 columns to the sums of `tokens` tokens with f32 activations at `inputs[t]`.
+INLINE void block_exact_sub(
+    const int format, const unsigned char *block, const int sub, const float *const *inputs, size_t column,
+    lanes *sums, const int tokens) {
+    const block_shape shape = block_shapes[format];
+    UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) {
+        const int half = v * shape.halves / BLOCK_VECTORS;
+        const words codes = block_codes(format, block, sub, v);
+        UNROLL for (int byte = 0; byte < 4; byte++) {
+            const words code = words_add(words_and(words_right(codes, byte * 8), 255), -shape.zero);
+            lanes weight = lanes_multiply(block_scale(format, block, sub, half), words_to_lanes(code));
+            if (shape.has_minimum) weight = lanes_add(weight, block_minimum(format, block, sub, half));
+            UNROLL for (int t = 0; t < tokens; t++) {
+                sums[t] = lanes_fma(weight, lanes_splat(inputs[t][column + (size_t)(v * 4 + byte)]), sums[t]);
+            }
+        }
+    }
+}
+
+/// `tokens` tokens through one panel with f32 activations.
+BLOCK_INLINE void block_exact_tile(
+    const int format, const colony_linear_arguments *a, size_t panel, size_t token, const int tokens) {
+    const block_shape shape = block_shapes[format];
+    const size_t columns = (size_t)(shape.subs * COLONY_BLOCK_COLUMNS), blocks = a->columns / columns;
+    const unsigned char *block = (const unsigned char *)a->weights + panel * blocks * (size_t)shape.bytes;
+    const float *inputs[BLOCK_TOKENS_MAX];
+    lanes sums[BLOCK_TOKENS_MAX];
+    UNROLL for (int t = 0; t < tokens; t++) {
+        inputs[t] = a->input + (a->input_rows ? (size_t)a->input_rows[token + t] : token + t) * a->input_stride;
+        sums[t] = lanes_splat(0);
+    }
+    for (size_t b = 0; b < blocks; b++, block += shape.bytes) {
+        for (int sub = 0; sub < shape.subs; sub++) {
+            const size_t column = b * columns + (size_t)(sub * COLONY_BLOCK_COLUMNS);
+            block_exact_sub(format, block, sub, inputs, column, sums, tokens);
+        }
+    }
+    float results[BLOCK_TOKENS_MAX * COLONY_LANES];
+    UNROLL for (int t = 0; t < tokens; t++) lanes_store(results + t * COLONY_LANES, sums[t]);
+    linear_finish(a, panel, token, 1, tokens, results);
+}
+
+INLINE void block_linear_exact(
+    const int format, const colony_linear_arguments *a, size_t first_panel, size_t panel_count) {
+    for (size_t panel = first_panel; panel < first_panel + panel_count; panel++) {
+        size_t token = 0;
+#if BLOCK_TOKENS_MAX >= 4
+        for (; token + 4 <= a->tokens; token += 4) block_exact_tile(format, a, panel, token, 4);
+#endif
+        for (; token < a->tokens; token++) block_exact_tile(format, a, panel, token, 1);
+    }
+}
+
+#define BLOCK_LINEAR(name, format)                                                                             \
+    KERNEL static void linear_##name(const colony_linear_arguments *a, size_t first, size_t count) {           \
+        block_linear(format, a, first, count);                                                                 \
+    }                                                                                                          \
+    KERNEL static void linear_exact_##name(const colony_linear_arguments *a, size_t first, size_t count) {     \
+        block_linear_exact(format, a, first, count);                                                           \
+    }
+
+BLOCK_LINEAR(q8_0, COLONY_BLOCK_Q8_0)
+BLOCK_LINEAR(q4_0, COLONY_BLOCK_Q4_0)
+BLOCK_LINEAR(q4_1, COLONY_BLOCK_Q4_1)
+BLOCK_LINEAR(q5_0, COLONY_BLOCK_Q5_0)
+BLOCK_LINEAR(q5_1, COLONY_BLOCK_Q5_1)
+BLOCK_LINEAR(q2_k, COLONY_BLOCK_Q2_K)
+BLOCK_LINEAR(q3_k, COLONY_BLOCK_Q3_K)
+BLOCK_LINEAR(q4_k, COLONY_BLOCK_Q4_K)
+BLOCK_LINEAR(q5_k, COLONY_BLOCK_Q5_K)
+BLOCK_LINEAR(q6_k, COLONY_BLOCK_Q6_K)
+BLOCK_LINEAR(iq4_nl, COLONY_BLOCK_IQ4_NL)
+BLOCK_LINEAR(iq4_xs, COLONY_BLOCK_IQ4_XS)
+BLOCK_LINEAR(mxfp4, COLONY_BLOCK_MXFP4)

@@ -1,0 +1,47 @@
+// Activations to 8-bit integers, 32 columns at a time (a row is padded with zeros to whole blocks):
+// scale = max |x| / 127; code = x * (127 / max |x|), rounded to the nearest, ties to even; a block whose largest
+// magnitude is below 2^-100 is all zeros. A block with an infinity or a NaN gets the scale NaN, whatever its codes.
+#pragma STDC FP_CONTRACT OFF
+
+#define QUANTISE_SMALLEST 0x1p-100f
+/// Added to a small number it leaves that number, rounded to the nearest integer, in the low bits.
+#define QUANTISE_ROUNDER 0x1.8p23f
+
+/// Codes of 16 columns; answers their sum.
+INLINE int32_t quantise_half(lanes x, lanes inverse, int8_t *codes) {
+    // The bound comes second, so that it replaces a NaN.
+    lanes scaled = lanes_at_most(lanes_greater(lanes_multiply(x, inverse), lanes_splat(-127)), 127);
+    uint32_t rounded[COLONY_LANES];
+    lanes_store((float *)rounded, lanes_add(scaled, lanes_splat(QUANTISE_ROUNDER)));
+    int32_t sum = 0;
+    for (int i = 0; i < COLONY_LANES; i++) {
+        codes[i] = (int8_t)rounded[i];
+        sum += (int8_t)rounded[i];
+    }
+    return sum;
+}
+
+INLINE void quantise_block(lanes low, lanes high, colony_activation_block *block) {
+    const lanes none = lanes_splat(-0.0f), zero = lanes_splat(0);
+    lanes greatest = lanes_greater(low, lanes_subtract(none, low));
+    greatest = lanes_greater(lanes_greater(high, lanes_subtract(none, high)), greatest);
+    const float most = lanes_greatest_of(greatest);
+    const float defect = lanes_tree_sum(lanes_fma(high, zero, lanes_multiply(low, zero)));
+    const int is_nothing = !(most >= QUANTISE_SMALLEST);
+    const lanes inverse = lanes_splat(is_nothing ? 0 : 127.0f / most);
+    const int32_t first = quantise_half(low, inverse, block->codes);
+    const int32_t sum = first + quantise_half(high, inverse, block->codes + COLONY_LANES);
+    block->scale = defect == 0 ? (is_nothing ? 0 : most / 127.0f) : __builtin_nanf("");
+    block->first_sum = first;
+    block->sum = sum;
+    block->scaled_sum = block->scale * (float)sum;
+}
+
+KERNEL static void quantise(const float *input, colony_activation_block *blocks, size_t columns) {
+    for (size_t k = 0; k < columns; k += COLONY_BLOCK_COLUMNS) {
+        const lanes low = lanes_load_some(input + k, columns - k, 0);
+        const lanes high = columns - k > COLONY_LANES
+            ? lanes_load_some(input + k + COLONY_LANES, columns - k - COLONY_LANES, 0) : lanes_splat(0);
+        quantise_block(low, high, blocks + k / COLONY_BLOCK_COLUMNS);
+    }
+}

@@ -1,0 +1,111 @@
+import Kernels
+import Testing
+
+/// Weights that are stored in blocks, each format on each instruction set against the plain Swift version.
+@Suite struct BlockTests {
+    static let shapes = [
+        LinearTests.Shape(rows: 1, columns: 256, tokens: 1), LinearTests.Shape(rows: 5, columns: 512, tokens: 3),
+        LinearTests.Shape(rows: 33, columns: 256, tokens: 21), LinearTests.Shape(rows: 70, columns: 768, tokens: 7),
+    ]
+
+    @Test(arguments: shapes, WeightFormat.blocks)
+    func equalsTheReference(shape: LinearTests.Shape, format: WeightFormat) throws {
+        let weights = TestWeights(blockRows: shape.rows, columns: shape.columns, format: format, seed: shape.rows)
+        var numbers = TestNumbers(seed: 7)
+        let input = numbers.floats(shape.tokens * shape.columns)
+        try compare(weights, input: input, bias: nil)
+        try compare(weights, input: input, bias: numbers.floats(shape.rows))
+    }
+
+    @Test(arguments: WeightFormat.blocks)
+    func takesAnyBits(format: WeightFormat) throws {
+        var numbers = TestNumbers(seed: 9)
+        let bytes = (0..<40 * format.byteCount(of: 512)).map { _ in UInt8(truncatingIfNeeded: numbers.next() >> 20) }
+        let weights = TestWeights(bytes: bytes, format: format, columns: 512)
+        try compare(weights, input: numbers.floats(3 * 512), bias: nil)
+    }
+
+    @Test(arguments: [Float.nan, .infinity, -.infinity, 0x1p-130, 3e38, 0])
+    func takesAnyActivation(value: Float) throws {
+        let weights = TestWeights(blockRows: 20, columns: 256, format: .q4K, seed: 2)
+        var numbers = TestNumbers(seed: 3)
+        var input = numbers.floats(2 * 256)
+        input[40] = value
+        for index in 64..<96 { input[index] = value }
+        try compare(weights, input: input, bias: nil)
+    }
+
+    @Test(arguments: WeightFormat.blocks)
+    func everyTileGivesTheBitsOfOneToken(format: WeightFormat) throws {
+        let weights = TestWeights(blockRows: 90, columns: 512, format: format, seed: 4)
+        let matrix = try weights.packed()
+        var numbers = TestNumbers(seed: 11)
+        let input = Rows.of(numbers.floats(15 * 512), width: 512)
+        for compute in try everyCompute() {
+            let alone = Rows(capacity: 15, width: 90)
+            for token in 0..<15 {
+                compute.linear(matrix, input: input.view(token..<token + 1), output: alone.view(token..<token + 1))
+            }
+            for tokens in 1...15 {
+                let together = Rows(capacity: tokens, width: 90)
+                compute.linear(matrix, input: input.view(0..<tokens), output: together.view)
+                #expect(bits(together.values) == bits(alone.values.prefix(tokens * 90)), compute.label)
+            }
+        }
+    }
+
+    @Test(arguments: WeightFormat.blocks)
+    func expertsEqualTheReference(format: WeightFormat) throws {
+        let (hidden, width) = (256, 512)
+        let gate = TestWeights(blockRows: width, columns: hidden, format: format, seed: 1)
+        let up = TestWeights(blockRows: width, columns: hidden, format: format, seed: 2)
+        let down = TestWeights(blockRows: hidden, columns: width, format: format, seed: 3)
+        let weights = ExpertWeights(gate: try gate.packed(), up: try up.packed(), down: try down.packed())
+        var numbers = TestNumbers(seed: 5)
+        let input = Rows.of(numbers.floats(3 * hidden, scale: 0.02), width: hidden)
+        let batch = ExpertBatch(weights: weights, inputRows: [2, 0], outputRows: [0, 1], scales: [0.25, 1.5])
+        let expected = zip(batch.inputRows, batch.scales).flatMap { row, scale in
+            Reference.gatedExpert(
+                gate: gate.bytes, up: up.bytes, down: down.bytes, format: format, input: input.values(row: row),
+                scale: scale)
+        }
+        for compute in try everyCompute() {
+            let output = Rows(capacity: 2, width: hidden)
+            var scratch = ExpertScratch()
+            compute.gatedExperts([batch], input: input.view, output: output.view, scratch: &scratch)
+            #expect(bits(output.values) == bits(expected), compute.label)
+        }
+    }
+
+    @Test func refusesPartialBlocks() {
+        let bytes = [UInt8](repeating: 0, count: 144)
+        #expect(throws: KernelError.matrixBlocksPartial(columns: 100, format: .q4K)) {
+            _ = try bytes.withUnsafeBytes { (source) throws(KernelError) in
+                try PackedMatrix(packing: source, rows: 1, columns: 100, format: .q4K)
+            }
+        }
+    }
+
+    private func compare(_ weights: TestWeights, input: [Float], bias: [Float]?) throws {
+        let matrix = try weights.packed()
+        let width = weights.columns
+        let tokens = input.count / width
+        let rows = Rows.of(input, width: width)
+        for activations in ActivationFormat.allCases {
+            let expected = (0..<tokens).flatMap { token -> [Float] in
+                let input = row(token, of: input, width: width)
+                return switch activations {
+                case .int8:
+                    Reference.linear(
+                        stored: weights.bytes, format: weights.format, columns: width, input: input, bias: bias)
+                case .f32: Reference.linear(weights: weights.decoded, columns: width, input: input, bias: bias)
+                }
+            }
+            for compute in try everyCompute(activations: activations) {
+                let output = Rows(capacity: tokens, width: weights.rows)
+                compute.linear(matrix, input: rows.view, output: output.view, bias: bias)
+                #expect(bits(output.values) == bits(expected), compute.label)
+            }
+        }
+    }
+}
