@@ -12,11 +12,11 @@ extension ConfigurationOption {
     private static let general = [
         ConfigurationOption(
             key: "model", kind: .path, defaultText: nil,
-            meaning: "The model: a Hugging Face directory with config.json and *.safetensors, the same on every host.",
+            meaning: "The model: a Hugging Face model directory or a .gguf file, the same on every host.",
             roles: [.coordinator, .worker]),
         ConfigurationOption(
             key: "model_name", kind: .text, defaultText: "",
-            meaning: "The name under which clients ask for the model; the name of its directory if absent.",
+            meaning: "The name under which clients ask for the model; the name of its directory or file if absent.",
             roles: [.coordinator]),
         ConfigurationOption(
             key: "certificates", kind: .path, defaultText: nil,

@@ -4,17 +4,18 @@ import COpenSSL
 extension ModelDigest {
     /// What a model is, so that processes with different files never compute together: SHA-256 over `config.json`,
     /// and of each weight file (in the order of their names) its size, its header and a few samples of its tensors.
+    /// A GGUF file has its configuration in the header, and its name does not matter.
     ///
     /// It is cheap for 600 GB and tells models, fine-tunes and formats apart, because those differ all over. It is
     /// not a hash of every weight: single flipped bits on a disk go unnoticed.
-    static func of(configuration: [UInt8], files: [SafetensorsFile]) throws(WeightsError) -> ModelDigest {
+    static func of(configuration: [UInt8], files: [WeightFile]) throws(WeightsError) -> ModelDigest {
         let hash = try SHA256()
         try hash.append("colony model digest 1")
         try hash.append(configuration)
         for file in files {
-            try hash.append(file.file.path.split(separator: "/").last.map(String.init) ?? "")
+            try hash.append(file.digestName)
             try hash.append(String(file.file.byteCount))
-            try hash.append(file.headerBytes)
+            try hash.append(file.file.read(offset: file.headerRange.lowerBound, count: file.headerRange.count))
             for range in samples(of: file.dataByteCount) {
                 try hash.append(file.file.read(offset: file.dataStart + range.lowerBound, count: range.count))
             }

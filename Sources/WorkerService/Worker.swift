@@ -109,7 +109,7 @@ public final class Worker: Sendable {
         if let digest = hello.modelDigest, digest != checkpoint.digest {
             throw Refusal(
                 .modelMismatch,
-                "\(node) serves model \(digest), this worker's files are \(checkpoint.digest) (\(checkpoint.directory))"
+                "\(node) serves model \(digest), this worker's files are \(checkpoint.digest) (\(checkpoint.path))"
             )
         }
         let table = table

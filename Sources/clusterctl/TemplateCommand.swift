@@ -14,7 +14,7 @@ struct TemplateCommand: ParsableCommand {
             template. Writes the prompt and nothing else.
             """)
 
-    @Option(help: "A Hugging Face model directory.")
+    @Option(help: "A Hugging Face model directory or a .gguf file.")
     var model: String
 
     func run() throws {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Basics
 import Foundation
 import Tokenizer
+import Weights
 
 /// `clusterctl tokenize`: text → token ids and back, with a model's own tokenizer and without a cluster.
 struct TokenizeCommand: ParsableCommand {
@@ -10,7 +11,7 @@ struct TokenizeCommand: ParsableCommand {
         abstract: "Turns text on standard input into token ids, or back.",
         discussion: "No special tokens are added; those within the text are recognised.")
 
-    @Option(help: "A Hugging Face model directory, or a tokenizer.json.")
+    @Option(help: "A Hugging Face model directory or a .gguf file, or a tokenizer.json.")
     var model: String
 
     @Flag(help: "Read a JSON array of token ids and write their text.")
@@ -67,13 +68,20 @@ enum ModelTextError: Error, CustomStringConvertible {
 
 /// What `tokenize` and `template` share: a model's small files, standard input and output, errors for people.
 enum ModelText {
-    /// Reads the small files of a model directory, or one `tokenizer.json`.
+    /// Reads the small files of a model (a directory or a GGUF file), or one `tokenizer.json`.
     static func files(of path: String) throws -> TokenizerFiles {
         var isDirectory: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
             throw ModelTextError.modelMissing(path: path)
         }
         var files = TokenizerFiles()
+        if !isDirectory.boolValue, path.hasSuffix(".gguf") {
+            let checkpoint = try Checkpoint.open(path)
+            for name in TokenizerFiles.names {
+                files[name] = try checkpoint.smallFile(name, bytesMax: Limits.JSON.documentBytesMax)
+            }
+            return files
+        }
         guard isDirectory.boolValue else {
             files["tokenizer.json"] = try contents(of: path)
             return files

@@ -25,7 +25,7 @@ struct UpCommand: ParsableCommand {
             'coordinator --help' and 'gateway --help' list them.
             """)
 
-    @Option(help: "A Hugging Face model directory.")
+    @Option(help: "A Hugging Face model directory or a .gguf file.")
     var model: String
 
     @Option(parsing: .unconditional, help: "Worker processes; 0 computes everything in the coordinator.")

@@ -85,13 +85,16 @@ import Weights
         #expect(try checkpoint.tensor("f32", shape: [2, 3]).slice(1).floats() == [-3.25e20, .infinity, 0x1p-140])
         #expect(checkpoint.describe("odd")?.elementType == "U8")
         let file = directory.path + "/model.safetensors"
-        #expect(throws: WeightsError.elementTypeUnsupported(tensor: "odd", file: file, type: "U8")) {
+        #expect(
+            throws: WeightsError.elementTypeUnsupported(
+                tensor: "odd", file: file, type: "U8", supported: ["BF16", "F16", "F32"])
+        ) {
             try checkpoint.tensor("odd", shape: [1])
         }
         #expect(throws: WeightsError.shapeMismatch(tensor: "f32", file: file, expected: [3, 2], found: [2, 3])) {
             try checkpoint.tensor("f32", shape: [3, 2])
         }
-        #expect(throws: WeightsError.tensorMissing(tensor: "none", directory: directory.path)) {
+        #expect(throws: WeightsError.tensorMissing(tensor: "none", model: directory.path)) {
             try checkpoint.tensor("none", shape: [1])
         }
         #expect(throws: WeightsError.packingFailed(tensor: "f16", reason: "shape [4] is not that of a matrix")) {
@@ -100,7 +103,7 @@ import Weights
     }
 
     @Test func missingFilesAreNamed() throws {
-        #expect(throws: WeightsError.directoryMissing(path: "/nowhere/at/all")) {
+        #expect(throws: WeightsError.modelMissing(path: "/nowhere/at/all")) {
             try Checkpoint.open("/nowhere/at/all")
         }
         let directory = try TemporaryDirectory()

@@ -107,11 +107,15 @@ private struct Qwen3MoeMixture {
             return .dense(GatedFeedForwardDescription(prefix: prefix, width: denseWidth))
         }
         let experts = prefix + ".experts"
-        let isFused = tensorNames.contains(experts + ".gate_up_proj")
         return .mixture(
             MixtureDescription(
                 routerName: prefix + ".gate.weight", expertCount: expertCount, expertsPerToken: expertsPerToken,
                 normalisesWeights: normalisesWeights, expertWidth: expertWidth,
-                storage: isFused ? .fused(prefix: experts) : .separate(prefix: experts)))
+                storage: storage(prefix: experts)))
+    }
+
+    private func storage(prefix: String) -> MixtureDescription.Storage {
+        if tensorNames.contains(prefix + ".gate_up_proj") { return .fused(prefix: prefix) }
+        return tensorNames.contains(prefix + ".gate_proj") ? .stacked(prefix: prefix) : .separate(prefix: prefix)
     }
 }

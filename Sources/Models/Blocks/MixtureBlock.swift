@@ -78,6 +78,14 @@ extension MixtureDescription {
             return (
                 pair.rows(0..<expertWidth), pair.rows(expertWidth..<2 * expertWidth), down.slice(expert.value)
             )
+        case .stacked(let prefix):
+            func slice(_ name: String, _ rows: Int, _ columns: Int) throws(WeightsError) -> Tensor {
+                try checkpoint.tensor("\(prefix).\(name)", shape: [expertCount, rows, columns]).slice(expert.value)
+            }
+            return (
+                try slice("gate_proj", expertWidth, hiddenSize), try slice("up_proj", expertWidth, hiddenSize),
+                try slice("down_proj", hiddenSize, expertWidth)
+            )
         }
     }
 }

@@ -159,6 +159,9 @@ public struct MixtureDescription: Sendable {
         case fused(prefix: String)
         /// Three tensors per expert: `prefix.<expert>.gate_proj.weight` and so on.
         case separate(prefix: String)
+        /// Three tensors for all experts: `prefix.gate_proj` and `prefix.up_proj` `[experts, width, hidden]` and
+        /// `prefix.down_proj` `[experts, hidden, width]`. So GGUF files have them.
+        case stacked(prefix: String)
     }
 
     /// The router, `[expertCount, hiddenSize]`.

@@ -2,25 +2,6 @@ import Basics
 import Kernels
 import OrderedCollections
 
-/// What one tensor of a weight file is, whether or not it can serve as weights.
-public struct TensorDescription: Hashable, Sendable {
-    /// The tensor's name.
-    public let name: String
-    /// The dimensions, slowest first.
-    public let shape: [Int]
-    /// The file's own name of the element type, for instance `BF16` or `I64`.
-    public let elementType: String
-    /// Size, in bytes.
-    public let byteCount: Int
-    /// How one weight is stored; nil for types that cannot serve as weights.
-    public let format: WeightFormat?
-    /// Where the tensor begins, in bytes after the header.
-    let dataOffset: Int
-
-    /// Where the tensor lies, in bytes after the header.
-    package var dataRange: Range<Int> { dataOffset..<dataOffset + byteCount }
-}
-
 /// The element types of safetensors with their sizes. A type that is not listed here is passed over, not refused: a
 /// model may carry tensors that Colony does not read.
 enum SafetensorsElementType {
@@ -68,7 +49,7 @@ public struct SafetensorsHeader: Sendable {
             tensors[name] = try SafetensorsHeader.describe(
                 name, value, dataByteCount: dataByteCount, file: file)
         }
-        try SafetensorsHeader.refuseOverlaps(tensors.values, file: file)
+        try TensorDescription.refuseOverlaps(tensors.values, file: file)
         self.tensors = tensors
     }
 
@@ -157,15 +138,5 @@ public struct SafetensorsHeader: Sendable {
         var seen: Set<String> = []
         let names = keys.map { String(decoding: bytes[$0], as: UTF8.self) }
         throw .tensorDuplicated(tensor: names.first { !seen.insert($0).inserted } ?? "(escaped name)", file: file)
-    }
-
-    /// Gaps between tensors are harmless; bytes that belong to two tensors are not.
-    private static func refuseOverlaps(
-        _ tensors: some Sequence<TensorDescription>, file: String
-    ) throws(WeightsError) {
-        let ordered = tensors.filter { $0.byteCount > 0 }.sorted { $0.dataOffset < $1.dataOffset }
-        for (left, right) in zip(ordered, ordered.dropFirst()) where left.dataRange.upperBound > right.dataOffset {
-            throw .tensorsOverlap(tensor: left.name, other: right.name, file: file, byteOffset: right.dataOffset)
-        }
     }
 }

@@ -1,0 +1,32 @@
+import Kernels
+
+/// One file of a model's tensors, of whatever container: a header, then the tensors' bytes. Only the header is read at
+/// opening.
+struct WeightFile: Sendable {
+    let file: MappedFile
+    /// What the file is called in the model's digest.
+    let digestName: String
+    /// Where the header stands, for the model's digest; how its length is stored is no part of it.
+    let headerRange: Range<Int>
+    /// Where the tensors' bytes begin, in bytes from the start of the file.
+    let dataStart: Int
+    /// The tensors by their names in the file.
+    let tensors: [String: TensorDescription]
+    /// The formats that the container has.
+    let formats: [WeightFormat]
+
+    /// How many bytes follow the header.
+    var dataByteCount: Int { max(0, file.byteCount - dataStart) }
+
+    /// The tensor `description` of this file, of a type that can serve as weights.
+    func tensor(_ description: TensorDescription, as name: String) throws(WeightsError) -> Tensor {
+        guard let format = description.format else {
+            throw .elementTypeUnsupported(
+                tensor: description.name, file: file.path, type: description.elementType,
+                supported: formats.map(\.rawValue))
+        }
+        return Tensor(
+            name: name, shape: description.shape, format: format, file: file,
+            byteOffset: dataStart + description.dataOffset)
+    }
+}
