@@ -1,4 +1,5 @@
 import Basics
+import Dispatch
 import Engine
 import ExpertParallel
 import Foundation
@@ -24,6 +25,7 @@ public final class Coordinator: Sendable {
         var progress = StartProgress.loadingTrunk(layers: 0)
         var engine: Engine?
         var localTable: ExpertTable?
+        var localReader: ShardReader?
         var isStopping = false
         var failure: String?
     }
@@ -88,6 +90,7 @@ public final class Coordinator: Sendable {
     public func stop() {
         let engine = state.withLock { state in
             state.isStopping = true
+            state.localReader?.cancel()
             return state.engine
         }
         engine?.stop()
@@ -195,18 +198,35 @@ public final class Coordinator: Sendable {
 
     /// - Returns: nil if the coordinator stops.
     private func loadLocally() throws -> (@Sendable () -> any ExpertBackend)? {
-        var weights: [ShardID: ExpertWeights] = [:]
         let bytesTotal = shardSizes.reduce(0) { $0 + $1.byteCount }
-        var bytesLoaded: UInt64 = 0
         let stopwatch = Stopwatch()
-        for size in shardSizes {
-            guard !state.withLock({ $0.isStopping }) else { return nil }
-            weights[size.shard] = try loader.load(size.shard)
-            bytesLoaded += size.byteCount
-            let progress = LoadProgress(
-                bytesLoaded: bytesLoaded, bytesTotal: bytesTotal, seconds: stopwatch.elapsedSeconds)
-            state.withLock { $0.progress = .loadingExperts(progress) }
+        let ended = DispatchSemaphore(value: 0)
+        let outcome = Mutex(ShardReader.Outcome.cancelled)
+        let reader = ShardReader(
+            shardSizes.map(\.shard), loader: loader, threadCount: options.threadCount,
+            onShard: { [self] bytesRead in
+                let progress = LoadProgress(
+                    bytesLoaded: bytesRead, bytesTotal: bytesTotal, seconds: stopwatch.elapsedSeconds)
+                state.withLock { $0.progress = .loadingExperts(progress) }
+            },
+            onEnd: { result in
+                outcome.withLock { $0 = result }
+                ended.signal()
+            })
+        let isStopping = state.withLock { state in
+            state.localReader = reader
+            return state.isStopping
         }
+        if isStopping { reader.cancel() }
+        ended.wait()
+        switch outcome.withLock({ $0 }) {
+        case .cancelled: return nil
+        case .failed(let error): throw error
+        case .finished(let weights): return hostLocally(weights)
+        }
+    }
+
+    private func hostLocally(_ weights: [ShardID: ExpertWeights]) -> @Sendable () -> any ExpertBackend {
         let table = ExpertTable(epoch: PlacementEpoch(1), weights: weights)
         state.withLock { $0.localTable = table }
         let (compute, hiddenSize) = (compute, description.hiddenSize)

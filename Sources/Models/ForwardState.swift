@@ -52,6 +52,7 @@ public final class ForwardState {
     let routerLogits: Rows
     let logits: Rows
     let selected: Rows
+    let quantised = QuantisedRows()
     var routing: [Int: Routing] = [:]
     var attentionScratch = AttentionScratch()
     var expertScratch = ExpertScratch()

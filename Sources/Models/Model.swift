@@ -101,7 +101,10 @@ public final class Model: Sendable {
             }
             state.compute.rmsNorm(selected, weight: finalNorm, epsilon: description.normEpsilon, output: selected)
             let logits = state.logits.view(0..<count)
-            state.phases.headSeconds += timed { state.compute.linear(head, input: selected, output: logits) }
+            state.phases.headSeconds += timed {
+                let input = state.compute.linearInput(selected, for: [head], state.quantised)
+                state.compute.linear(head, input: input, output: logits)
+            }
             state.phases.sampleSeconds += timed {
                 for offset in 0..<count { body(done + offset, UnsafeBufferPointer(logits[offset])) }
             }

@@ -8,7 +8,9 @@ struct ClusterBench: CommandLineProgram {
         abstract: "Measures a Colony cluster and its parts.",
         subcommands: [
             // One line per subcommand, each in a file of its own.
+            KernelsCommand.self,
             LoadCommand.self,
+            ModelCommand.self,
             RPCCommand.self,
             RPCServerCommand.self,
         ])

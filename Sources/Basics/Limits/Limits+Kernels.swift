@@ -11,3 +11,21 @@ extension Limits {
         public static let spinMicrosecondsMax = 1_000_000
     }
 }
+
+extension Limits {
+    /// Limits of `clusterbench kernels` and `clusterbench model`.
+    public enum KernelBenchmark {
+        /// Most rows of a matrix.
+        public static let rowsMax = 1 << 20
+        /// Most columns of a matrix.
+        public static let columnsMax = 1 << 16
+        /// Most tokens of one multiplication, or of one prompt.
+        public static let tokensMax = 65536
+        /// Most memory for the matrices of one format, in MiB.
+        public static let mebibytesMax = 65536
+        /// Most measurements of one figure.
+        public static let roundsMax = 1000
+        /// Most sequences together.
+        public static let sequencesMax = 1024
+    }
+}

@@ -90,6 +90,9 @@ typedef struct colony_kernel_table {
         const float *logits, size_t count, size_t top_k, int normalise, int32_t *experts, float *weights);
     void (*attention)(const colony_attention_arguments *arguments);
     void (*exponential)(const float *input, float *output, size_t count);
+    uint32_t (*ceiling_read)(const void *source, size_t byte_count);
+    float (*ceiling_dot)(const void *codes, size_t rounds); // 12 x 128 operations per round
+    float (*ceiling_fma)(float factor, size_t rounds); // 12 x 32 operations per round
 } colony_kernel_table;
 
 /// Each answers null where the table is not compiled in or the processor lacks the instructions.

@@ -26,6 +26,7 @@
 #include "quantise.h"
 #include "../blocks/all.h"
 #include "linear_blocks.h"
+#include "ceilings.h"
 
 #define FORMAT bf16
 #define WEIGHT_BYTES 2
@@ -54,6 +55,9 @@ static const colony_kernel_table table = {
          linear_exact_q2_k, linear_exact_q3_k, linear_exact_q4_k, linear_exact_q5_k, linear_exact_q6_k,
          linear_exact_iq4_nl, linear_exact_iq4_xs, linear_exact_mxfp4},
     .quantise = quantise,
+    .ceiling_read = ceiling_read,
+    .ceiling_dot = ceiling_dot,
+    .ceiling_fma = ceiling_fma,
     .decode = {decode_bf16, decode_f16, decode_f32},
     .silu_multiply = silu_multiply,
     .rms_norm = rms_norm,

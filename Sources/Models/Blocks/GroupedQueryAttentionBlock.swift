@@ -51,7 +51,8 @@ final class GroupedQueryAttentionBlock: Sendable {
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
         let range = rows.indices
         let compute = state.compute
-        let input = state.normed.view(range)
+        let input = compute.linearInput(
+            state.normed.view(range), for: [query.matrix, key.matrix, value.matrix], state.quantised)
         let queries = state.query.view(range, width: shape.headCount * shape.headWidth)
         let keys = state.key.view(range, width: shape.keyValueHeadCount * shape.headWidth)
         let values = state.value.view(range, width: shape.keyValueHeadCount * shape.headWidth)
@@ -70,7 +71,9 @@ final class GroupedQueryAttentionBlock: Sendable {
         compute.attention(
             queries: queries, headCount: shape.headCount, spans: spans(layer: layer, rows: rows), layout: layout,
             scale: 1 / Float(shape.headWidth).squareRoot(), output: attended, scratch: &state.attentionScratch)
-        compute.linear(output.matrix, input: attended, output: state.projected.view(range), bias: output.bias)
+        compute.linear(
+            output.matrix, input: compute.linearInput(attended, for: [output.matrix], state.quantised),
+            output: state.projected.view(range), bias: output.bias)
     }
 
     /// How a layer's keys and values lie in a block.

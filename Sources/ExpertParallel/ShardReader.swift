@@ -1,0 +1,82 @@
+import Basics
+import Foundation
+import Kernels
+import Synchronization
+import Weights
+
+/// Reads and packs shards on threads of its own, each thread the next shard that nobody has taken.
+public final class ShardReader: Sendable {
+    /// What reading came to.
+    public enum Outcome: Sendable {
+        /// `cancel` was called.
+        case cancelled
+        /// The first shard that could not be read.
+        case failed(WeightsError)
+        /// All shards, those that were there before included.
+        case finished([ShardID: ExpertWeights])
+    }
+
+    private struct Progress {
+        var remaining: [ShardID]
+        var weights: [ShardID: ExpertWeights]
+        var failure: WeightsError?
+        var isCancelled = false
+        var bytesRead: UInt64 = 0
+        var threadsLeft: Int
+    }
+
+    private let loader: ExpertLoader
+    private let progress: Mutex<Progress>
+    private let onShard: @Sendable (_ bytesRead: UInt64) -> Void
+    private let onEnd: @Sendable (Outcome) -> Void
+
+    /// Starts reading `shards`, which the model has; `kept` are there already. After each shard
+    /// `onShard` is told how many bytes were read so far, at the end `onEnd` what came of it; both on the reading threads.
+    public init(
+        _ shards: [ShardID], kept: [ShardID: ExpertWeights] = [:], loader: ExpertLoader, threadCount: Int,
+        onShard: @escaping @Sendable (_ bytesRead: UInt64) -> Void, onEnd: @escaping @Sendable (Outcome) -> Void
+    ) {
+        self.loader = loader
+        self.onShard = onShard
+        self.onEnd = onEnd
+        let remaining = shards.filter { kept[$0] == nil }
+        progress = Mutex(Progress(remaining: remaining.reversed(), weights: kept, threadsLeft: max(1, threadCount)))
+        for number in 0..<max(1, threadCount) {
+            let thread = Thread { [self] in work() }
+            thread.name = "load-\(number)"
+            thread.start()
+        }
+    }
+
+    /// Stops at the next shard.
+    public func cancel() { progress.withLock { $0.isCancelled = true } }
+
+    private func work() {
+        while let shard = nextShard() {
+            do {
+                let weights = try loader.load(shard)
+                let bytesRead = progress.withLock { progress in
+                    progress.weights[shard] = weights
+                    progress.bytesRead += UInt64(weights.byteCount)
+                    return progress.bytesRead
+                }
+                onShard(bytesRead)
+            } catch {
+                progress.withLock { $0.failure = $0.failure ?? error }
+            }
+        }
+        let outcome = progress.withLock { progress -> Outcome? in
+            progress.threadsLeft -= 1
+            guard progress.threadsLeft == 0 else { return nil }
+            if progress.isCancelled { return .cancelled }
+            return progress.failure.map(Outcome.failed) ?? .finished(progress.weights)
+        }
+        if let outcome { onEnd(outcome) }
+    }
+
+    private func nextShard() -> ShardID? {
+        progress.withLock { progress in
+            progress.failure == nil && !progress.isCancelled ? progress.remaining.popLast() : nil
+        }
+    }
+}

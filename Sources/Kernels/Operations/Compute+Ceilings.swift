@@ -1,0 +1,40 @@
+import CKernels
+
+/// What this machine can do at most with the instructions in use, for benchmarks: results of kernels are shares of these.
+extension Compute {
+    /// Integer operations (a multiplication and an addition count two) of `integerOperations(rounds: 1)` per thread.
+    public static let integerOperationsPerRound = 12 * 128
+    /// Floating-point operations of `floatOperations(rounds: 1)` per thread.
+    public static let floatOperationsPerRound = 12 * 32
+
+    /// Reads all of `bytes` once, on every thread a part. The answer means nothing; it keeps the reading from being
+    /// optimised away.
+    @discardableResult
+    public func readAll(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        guard let base = bytes.baseAddress else { return 0 }
+        let pieces = pool.threadCount * piecesPerThread
+        let results = Rows(capacity: pieces, width: 1)
+        pool.run(pieces) { piece in
+            let (start, end) = (bytes.count * piece / pieces, bytes.count * (piece + 1) / pieces)
+            results.view[piece][0] = Float(table.ceiling_read(base + start, end - start))
+        }
+        return UInt32(results.view.floats.count { $0 != 0 })
+    }
+
+    /// Dot products of 8-bit integers in registers, `rounds` on every thread.
+    @discardableResult
+    public func integerOperations(rounds: Int) -> Float {
+        let codes = [UInt8](repeating: 3, count: 64)
+        return onEveryThread { codes.withUnsafeBytes { $0.baseAddress.map { table.ceiling_dot($0, rounds) } ?? 0 } }
+    }
+
+    /// Fused multiply-adds in registers, `rounds` on every thread.
+    @discardableResult
+    public func floatOperations(rounds: Int) -> Float { onEveryThread { table.ceiling_fma(0.5, rounds) } }
+
+    private func onEveryThread(_ body: () -> Float) -> Float {
+        let results = Rows(capacity: pool.threadCount, width: 1)
+        pool.run(pool.threadCount) { results.view[$0][0] = body() }
+        return results.view.floats.reduce(0, +)
+    }
+}

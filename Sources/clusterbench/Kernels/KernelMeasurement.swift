@@ -1,0 +1,136 @@
+import Basics
+import Foundation
+import Kernels
+import OrderedCollections
+
+/// Times linear layers on matrices that do not fit the caches.
+struct KernelMeasurement {
+    let compute: Compute
+    let rows: Int
+    let columns: Int
+    /// Of all matrices of a format together.
+    let byteCount: Int
+    let rounds: Int
+
+    /// Every token count of one format.
+    func measure(_ format: WeightFormat, tokenCounts: [Int]) throws -> [KernelResult] {
+        let matrices = try makeMatrices(format)
+        let ceilings = Ceilings(compute: compute, rounds: rounds)
+        return tokenCounts.map { tokens in
+            let seconds = median(of: rounds) { time(matrices, tokens: tokens) }
+            let weights = Double(matrices.count * rows * columns)
+            return KernelResult(
+                format: format, tokens: tokens,
+                gigabytesPerSecond: Double(matrices.count * matrices[0].byteCount) / seconds / 1e9,
+                gigaoperationsPerSecond: 2 * weights * Double(tokens) / seconds / 1e9, ceilings: ceilings)
+        }
+    }
+
+    private func makeMatrices(_ format: WeightFormat) throws -> [PackedMatrix] {
+        let each = PackedMatrix.byteCount(rows: rows, columns: columns, format: format)
+        let bytes = SampleWeights.bytes(format, count: rows * columns)
+        return try (0..<max(1, byteCount / each)).map { _ in
+            try bytes.withUnsafeBytes { (source) throws(KernelError) in
+                try PackedMatrix(packing: source, rows: rows, columns: columns, format: format)
+            }
+        }
+    }
+
+    /// Seconds to multiply all matrices once; with many tokens only some of them, extrapolated.
+    private func time(_ matrices: [PackedMatrix], tokens: Int) -> Double {
+        let input = Rows(capacity: tokens, width: columns)
+        for index in input.view.floats.indices { input.view.floats[index] = Float(index % 17) / 16 - 0.5 }
+        let output = Rows(capacity: tokens, width: rows)
+        let scratch = QuantisedRows()
+        let prepared = compute.linearInput(input.view, for: [matrices[0]], scratch)
+        let count = max(1, matrices.count / max(1, tokens / 4))
+        let start = ContinuousClock.now
+        for matrix in matrices.prefix(count) { compute.linear(matrix, input: prepared, output: output.view) }
+        return (ContinuousClock.now - start) / .seconds(1) * Double(matrices.count) / Double(count)
+    }
+}
+
+/// What the machine can do at most.
+struct Ceilings {
+    let readGigabytesPerSecond: Double
+    let integerGigaoperationsPerSecond: Double
+    let floatGigaoperationsPerSecond: Double
+
+    init(compute: Compute, rounds: Int) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 30, alignment: 1 << 21)
+        defer { buffer.deallocate() }
+        buffer.initializeMemory(as: UInt8.self, repeating: 1)
+        let threads = Double(compute.pool.threadCount)
+        func rate(_ operations: Double, _ body: () -> Void) -> Double {
+            operations / median(of: rounds) { seconds(body) } / 1e9
+        }
+        let bytes = UnsafeRawBufferPointer(buffer)
+        readGigabytesPerSecond = rate(Double(bytes.count)) { compute.readAll(bytes) }
+        let count = 2_000_000
+        integerGigaoperationsPerSecond = rate(threads * Double(count * Compute.integerOperationsPerRound)) {
+            compute.integerOperations(rounds: count)
+        }
+        floatGigaoperationsPerSecond = rate(threads * Double(count * Compute.floatOperationsPerRound)) {
+            compute.floatOperations(rounds: count)
+        }
+    }
+}
+
+/// One line of the table.
+struct KernelResult {
+    let format: WeightFormat
+    let tokens: Int
+    let gigabytesPerSecond: Double
+    let gigaoperationsPerSecond: Double
+    let ceilings: Ceilings
+
+    private var operationCeiling: Double {
+        format.isPlain ? ceilings.floatGigaoperationsPerSecond : ceilings.integerGigaoperationsPerSecond
+    }
+
+    static func header(compute: Compute, rows: Int, columns: Int) -> String {
+        """
+        \(rows) x \(columns), \(compute.instructionSet.rawValue), \(compute.pool.threadCount) threads, activations \
+        \(compute.activations.rawValue)
+        format   tokens   GB/s   of read    GOPS   of peak
+        """
+    }
+
+    var line: String {
+        let name = format.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
+        return name
+            + String(
+                format: " %6d %6.1f %7.0f %% %7.0f %7.0f %%", tokens, gigabytesPerSecond,
+                100 * gigabytesPerSecond / ceilings.readGigabytesPerSecond, gigaoperationsPerSecond,
+                100 * gigaoperationsPerSecond / operationCeiling)
+    }
+
+    var json: JSON {
+        .object([
+            "format": .string(format.rawValue), "tokens": .integer(Int64(tokens)),
+            "gigabytesPerSecond": .double(gigabytesPerSecond),
+            "readGigabytesPerSecond": .double(ceilings.readGigabytesPerSecond),
+            "gigaoperationsPerSecond": .double(gigaoperationsPerSecond),
+            "peakGigaoperationsPerSecond": .double(operationCeiling),
+        ])
+    }
+}
+
+/// Weights that are numbers in every format: the codes do not matter, the factors do.
+private enum SampleWeights {
+    static func bytes(_ format: WeightFormat, count: Int) -> [UInt8] {
+        // 0x11 in every byte makes small codes, and factors and plain weights that are small numbers.
+        [UInt8](repeating: 0x11, count: format.byteCount(of: count))
+    }
+}
+
+func seconds(_ body: () -> Void) -> Double {
+    let start = ContinuousClock.now
+    body()
+    return (ContinuousClock.now - start) / .seconds(1)
+}
+
+func median(of rounds: Int, _ measure: () -> Double) -> Double {
+    let sorted = (0..<rounds).map { _ in measure() }.sorted()
+    return sorted[sorted.count / 2]
+}

@@ -1,0 +1,139 @@
+import Basics
+import Dispatch
+import Engine
+import ExpertParallel
+import Foundation
+import Kernels
+import Models
+import ServiceSupport
+import Synchronization
+import Weights
+import Wire
+
+/// One figure of a model.
+struct ModelResult {
+    enum Kind: String {
+        case decode
+        case prompt
+    }
+
+    let kind: Kind
+    let sequences: Int
+    let tokens: Int
+    let tokensPerSecond: Double
+}
+
+/// A whole model in this process.
+final class ModelUnderTest {
+    /// Prompt of the sequences whose answers are timed.
+    static let promptTokensPerSequence = 16
+
+    /// From opening the files to being ready.
+    let loadSeconds: Double
+    /// Packed weights, in bytes.
+    let weightBytes: UInt64
+    /// Weights that are read for one token when it is alone: all but the embedding and the experts that it does not pick.
+    let bytesPerToken: UInt64
+    let description: ModelDescription
+    private let engine: Engine
+    private var nextToken: Int32 = 1
+
+    init(
+        path: String, compute: Compute, sequencesMax: Int, tokensPerSequenceMax: Int, prefillChunkTokens: Int
+    ) throws {
+        let start = ContinuousClock.now
+        let checkpoint = try Checkpoint.open(path)
+        let description = try Registry.describe(checkpoint)
+        let table = try Self.loadExperts(checkpoint, description, threadCount: compute.pool.threadCount)
+        let model = try Model(description, from: checkpoint)
+        let layouts = model.keyValueLayouts
+        let blocks = (tokensPerSequenceMax / layouts[0].blockPositions + 2) * sequencesMax
+        engine = try Engine(
+            model: model,
+            options: EngineOptions(
+                sequencesMax: sequencesMax, rowsMax: max(prefillChunkTokens, sequencesMax), waitingMax: sequencesMax,
+                keyValueCacheBytes: blocks * KeyValueBlockPool.blockBytes(layouts)),
+            compute: compute
+        ) {
+            LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize)
+        }
+        self.description = description
+        weightBytes = checkpoint.tensorBytes
+        bytesPerToken = try Self.bytesPerToken(checkpoint, description)
+        loadSeconds = (ContinuousClock.now - start) / .seconds(1)
+    }
+
+    func stop() { engine.stop() }
+
+    private static func bytesPerToken(
+        _ checkpoint: Checkpoint, _ description: ModelDescription
+    ) throws -> UInt64 {
+        var unread: UInt64 = 0
+        if description.headName != description.embeddingName {
+            unread += UInt64(checkpoint.describe(description.embeddingName)?.byteCount ?? 0)
+        }
+        for case .mixture(let mixture) in description.layers.map(\.feedForward) {
+            let expertBytes = try mixture.expertBytes(
+                ExpertIndex(0), hiddenSize: description.hiddenSize, in: checkpoint)
+            unread += UInt64(mixture.expertCount - mixture.expertsPerToken) * expertBytes
+        }
+        return checkpoint.tensorBytes - min(unread, checkpoint.tensorBytes)
+    }
+
+    private static func loadExperts(
+        _ checkpoint: Checkpoint, _ description: ModelDescription, threadCount: Int
+    ) throws -> ExpertTable {
+        let loader = ExpertLoader(checkpoint: checkpoint, description: description)
+        let ended = DispatchSemaphore(value: 0)
+        let outcome = Mutex(ShardReader.Outcome.cancelled)
+        let reader = ShardReader(
+            try loader.shardSizes().map(\.shard), loader: loader, threadCount: threadCount, onShard: { _ in },
+            onEnd: { result in
+                outcome.withLock { $0 = result }
+                ended.signal()
+            })
+        withExtendedLifetime(reader) { ended.wait() }
+        switch outcome.withLock({ $0 }) {
+        case .cancelled: throw MeasurementError("loading was cancelled")
+        case .failed(let error): throw error
+        case .finished(let weights): return ExpertTable(epoch: PlacementEpoch(1), weights: weights)
+        }
+    }
+
+    /// Tokens per second of one prompt, up to its first token.
+    func measurePrompt(tokens: Int, rounds: Int) throws -> ModelResult {
+        _ = try generate(sequences: 1, prompt: min(tokens, Self.promptTokensPerSequence), tokens: 1)
+        let rates = try (0..<rounds).map { _ in
+            Double(tokens) / (try generate(sequences: 1, prompt: tokens, tokens: 1).untilAllBegan)
+        }
+        return ModelResult(
+            kind: .prompt, sequences: 1, tokens: tokens, tokensPerSecond: rates.sorted()[rates.count / 2])
+    }
+
+    /// Tokens per second of several sequences together, from the moment when each has its first token.
+    func measureDecode(sequences: Int, tokens: Int, rounds: Int) throws -> ModelResult {
+        let rates = try (0..<rounds).map { _ in
+            let times = try generate(
+                sequences: sequences, prompt: Self.promptTokensPerSequence, tokens: tokens + 1)
+            return Double(times.tokensAfterAllBegan) / (times.untilAllEnded - times.untilAllBegan)
+        }
+        return ModelResult(
+            kind: .decode, sequences: sequences, tokens: tokens, tokensPerSecond: rates.sorted()[rates.count / 2])
+    }
+
+    private func generate(sequences: Int, prompt: Int, tokens: Int) throws -> GenerationRun.Times {
+        let run = GenerationRun(sequences: sequences)
+        for number in 0..<sequences {
+            let request = Generate(
+                prompt: (0..<prompt).map { _ in freshToken() }, tokensMax: UInt32(tokens), tokensMin: UInt32(tokens))
+            _ = try engine.submit(request, onEvent: { run.take($0, from: number) })
+        }
+        return try run.wait()
+    }
+
+    /// Prompts differ all over: nothing can be shared between them.
+    private func freshToken() -> TokenID {
+        nextToken = Int32((Int(nextToken) * 48271 + 11) % max(1, description.vocabularySize - 1))
+        return TokenID(nextToken)
+    }
+}
