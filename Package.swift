@@ -120,8 +120,8 @@ let package = Package(
         executable(
             "clusterbench",
             [
-                "Basics", "Wire", "Transport", "HTTPServer", "Configuration", "ServiceSupport", "CLinux", "COpenSSL",
-                logging,
+                "Basics", "Kernels", "Weights", "Models", "ExpertParallel", "Engine", "Wire", "Transport", "HTTPServer",
+                "Configuration", "ServiceSupport", "CLinux", "COpenSSL", orderedCollections, logging,
             ]),
 
         // Tests

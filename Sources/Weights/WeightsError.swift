@@ -54,6 +54,10 @@ public enum WeightsError: Error, Hashable, Sendable {
     case tensorUnknown(tensor: String, file: String, architecture: String)
     /// Two tensors share bytes; `byteOffset` counts from the first byte after the header.
     case tensorsOverlap(tensor: String, other: String, file: String, byteOffset: Int)
+    /// What a weight file says of its tokenizer is not what it must be.
+    case tokenizerMalformed(key: String, reason: String)
+    /// A weight file's tokenizer is of a kind that is not known; `supported` lists those that are.
+    case tokenizerUnsupported(key: String, found: String, supported: [String])
 }
 
 extension WeightsError: CustomStringConvertible {
@@ -110,6 +114,10 @@ extension WeightsError: CustomStringConvertible {
             "tensor \(tensor) in \(file) has no place in the architecture \(architecture)"
         case .tensorsOverlap(let tensor, let other, let file, let offset):
             "tensors \(tensor) and \(other) in \(file) overlap at data byte \(offset)"
+        case .tokenizerMalformed(let key, let reason):
+            "\(key): \(reason)"
+        case .tokenizerUnsupported(let key, let found, let supported):
+            "\(key) '\(found)' is not supported (supported: \(supported.joined(separator: ", ")))"
         }
     }
 }
