@@ -133,7 +133,7 @@ let package = Package(
         tests(of: "Scheduling"),
         tests(of: "Tokenizer", exclude: ["Fixtures"]),
         tests(of: "Configuration"),
-        tests(of: "Weights", ["Kernels"]),
+        tests(of: "Weights", ["Kernels", "Tokenizer"], exclude: ["Fixtures"]),
         tests(of: "Membership", ["Wire"]),
         tests(of: "Transport", ["Wire", "COpenSSL"]),
         tests(of: "Models", ["Kernels", "Weights", orderedCollections]),

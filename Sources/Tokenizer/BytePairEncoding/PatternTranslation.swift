@@ -3,12 +3,17 @@
 /// - `\s`: PCRE2 counts U+180E as space, Unicode (and Oniguruma) no longer do.
 /// - `\w`: PCRE2 counts all numbers but no marks, Oniguruma letters, marks, decimal digits and connectors.
 /// - `\h`: a hexadecimal digit, not a horizontal space. `\H` is its opposite.
+/// - `\p{Han}`: PCRE2 counts characters that a script shares with others, such as U+3007, Oniguruma its own only.
 /// - a `[` inside a class opens a nested class, `&&` intersects: PCRE2 has neither, so both are refused, except for
 ///   POSIX names such as `[:alpha:]`.
 enum PatternTranslation {
     private static let space =
         "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
     private static let word = "\\p{L}\\p{M}\\p{Nd}\\p{Pc}"
+    private static let scripts: Set<String> = [
+        "Arabic", "Armenian", "Bengali", "Cyrillic", "Devanagari", "Georgian", "Greek", "Han", "Hangul", "Hebrew",
+        "Hiragana", "Katakana", "Khmer", "Lao", "Latin", "Myanmar", "Tamil", "Thai",
+    ]
     private static let hexadecimal = "0-9a-fA-F"
 
     /// The same pattern in PCRE2's syntax.
@@ -20,6 +25,12 @@ enum PatternTranslation {
         var classStart = 0
         while index < scalars.count {
             let scalar = scalars[index]
+            if scalar == "\\", let end = scriptNameEnd(scalars, index) {
+                result.append(contentsOf: scalars[index..<(index + 3)] + Array("sc:".unicodeScalars))
+                result.append(contentsOf: scalars[(index + 3)...end])
+                index = end + 1
+                continue
+            }
             if scalar == "\\", index + 1 < scalars.count {
                 result.append(contentsOf: escape(scalars[index + 1], isInClass: isInClass).unicodeScalars)
                 index += 2
@@ -56,6 +67,16 @@ enum PatternTranslation {
         case ("H", false): "[^\(hexadecimal)]"
         default: "\\" + String(scalar)
         }
+    }
+
+    /// The index of the `}` that ends `\p{Han}` or another script's name, nil if that is not what starts at `index`.
+    private static func scriptNameEnd(_ scalars: [Unicode.Scalar], _ index: Int) -> Int? {
+        guard index + 3 < scalars.count, scalars[index + 1] == "p" || scalars[index + 1] == "P",
+            scalars[index + 2] == "{", let end = scalars[(index + 3)...].firstIndex(of: "}")
+        else { return nil }
+        var name = String.UnicodeScalarView()
+        name.append(contentsOf: scalars[(index + 3)..<end])
+        return scripts.contains(String(name)) ? end : nil
     }
 
     /// The index of the `]` that ends `[:name:]`, nil if that is not what starts at `index`.
