@@ -1,7 +1,7 @@
 public import Basics
 
-/// A byte-level byte-pair tokenizer as `tokenizer.json` describes it. Text → normalizer → pieces → merged pairs → ids;
-/// added tokens are cut out of the text first.
+/// A byte-pair tokenizer as `tokenizer.json` describes it, with a byte-level vocabulary or one in SentencePiece's
+/// manner. Text → normalizer → pieces → merged pairs → ids; added tokens are cut out of the text first.
 ///
 /// Immutable, so any number of threads may use one. The ids of a text depend on the text alone.
 public final class BPETokenizer: Sendable {
@@ -15,17 +15,23 @@ public final class BPETokenizer: Sendable {
     private let rawMatcher: AddedTokenMatcher
     private let normalisedMatcher: AddedTokenMatcher
     private let entries: TokenEntries
+    /// How tokens become text.
+    let decoder: TokenDecoder
 
     /// Reads `tokenizer.json`; also learns the added tokens of `tokenizer_config.json`, if that is there.
     public init(files: TokenizerFiles) throws(TokenizerError) {
-        guard let document = try files.document("tokenizer.json") else { throw .fileMissing(file: "tokenizer.json") }
+        // Swift's keys are equal if their characters are, however accents are composed; a vocabulary's are not.
+        guard let document = try files.document("tokenizer.json", pairsAt: ["model", "vocab"]) else {
+            throw .fileMissing(file: "tokenizer.json")
+        }
         normalizer = try Normalizer(document["normalizer"])
+        decoder = try TokenDecoder(document["decoder"])
         let loader = try TokenizerLoader(
-            document, configuration: try files.document("tokenizer_config.json"), normalizer: normalizer)
+            document, configuration: try files.document("tokenizer_config.json"), normalizer: normalizer,
+            decoder: decoder)
         model = loader.model
-        preTokenizer = try PreTokenizer(document["pre_tokenizer"])
+        preTokenizer = try PreTokenizer(document["pre_tokenizer"], decoder.form)
         postProcessor = try PostProcessor(document["post_processor"])
-        try TokenizerLoader.checkDecoder(document["decoder"])
         entries = loader.entries
         vocabularySize = loader.entries.count
         var raw = AddedTokenMatcher()
@@ -52,20 +58,25 @@ public final class BPETokenizer: Sendable {
                 numbers.append(token)
             } else {
                 let isWhole = section.range.count == bytes.count
-                encodeNormalised(normalizer.normalise(isWhole ? bytes : Array(bytes[section.range])), into: &numbers)
+                encodeNormalised(
+                    normalizer.normalise(isWhole ? bytes : Array(bytes[section.range])),
+                    isFirst: section.range.lowerBound == 0, into: &numbers)
             }
         }
         if addSpecialTokens { numbers += postProcessor.suffix }
         return numbers.map { TokenID($0) }
     }
 
-    private func encodeNormalised(_ bytes: [UInt8], into numbers: inout [TokenNumber]) {
+    private func encodeNormalised(_ bytes: [UInt8], isFirst: Bool, into numbers: inout [TokenNumber]) {
         for section in normalisedMatcher.sections(of: bytes) {
             if let token = section.token {
                 numbers.append(token)
             } else {
                 let isWhole = section.range.count == bytes.count
-                preTokenizer.forEachPiece(of: isWhole ? bytes : Array(bytes[section.range])) { piece in
+                preTokenizer.forEachPiece(
+                    of: isWhole ? bytes : Array(bytes[section.range]),
+                    isFirst: isFirst && section.range.lowerBound == 0
+                ) { piece in
                     encodePiece(piece, into: &numbers)
                 }
             }
@@ -75,19 +86,22 @@ public final class BPETokenizer: Sendable {
     private func encodePiece(_ piece: UnsafeBufferPointer<UInt8>, into numbers: inout [TokenNumber]) {
         var start = 0
         while start < piece.count {
-            let end = min(start + Limits.Tokenizer.pieceBytesMax, piece.count)
+            var end = min(start + Limits.Tokenizer.pieceBytesMax, piece.count)
+            while end < piece.count, UTF8.isContinuation(piece[end]) { end -= 1 }
             model.encode(UnsafeBufferPointer(rebasing: piece[start..<end]), into: &numbers)
             start = end
         }
     }
 
-    /// The text of a list of tokens. Ids that are no tokens are left out; bytes that are not UTF-8 become U+FFFD.
+    /// The text of a list of tokens. Ids that are no tokens are left out; bytes that are not UTF-8 become U+FFFD. A
+    /// space that encoding put before the text is taken off again.
     public func decode(_ tokens: [TokenID], skipSpecialTokens: Bool = false) -> String {
         var bytes: [UInt8] = []
         for token in tokens where !(skipSpecialTokens && isSpecial(token)) {
             entries.appendBytes(of: token, to: &bytes)
         }
-        return String(decoding: bytes, as: UTF8.self)
+        let spaceCount = bytes.prefix(decoder.leadingSpaceCount).prefix { $0 == UInt8(ascii: " ") }.count
+        return decoder.text(of: bytes.dropFirst(spaceCount))
     }
 
     /// The raw bytes that a token stands for, not necessarily whole characters; nil if there is no such token.

@@ -7,12 +7,17 @@ public struct StreamingDetokenizer: Sendable {
     private let tokenizer: BPETokenizer
     private let skipsSpecialTokens: Bool
     private var pending: [UInt8] = []
+    /// Spaces that may still be taken off the beginning.
+    private var leadingSpaceCount: Int
 
     /// Starts a text.
-    /// - Parameter skipSpecialTokens: whether special tokens leave no text.
-    public init(_ tokenizer: BPETokenizer, skipSpecialTokens: Bool) {
+    /// - Parameters:
+    ///   - skipSpecialTokens: whether special tokens leave no text.
+    ///   - continuesText: whether the tokens go on with a text, so that a space at their beginning separates words.
+    public init(_ tokenizer: BPETokenizer, skipSpecialTokens: Bool, continuesText: Bool = false) {
         self.tokenizer = tokenizer
         skipsSpecialTokens = skipSpecialTokens
+        leadingSpaceCount = continuesText ? 0 : tokenizer.decoder.leadingSpaceCount
     }
 
     /// Whether bytes are held back: the text breaks off within a character.
@@ -22,16 +27,31 @@ public struct StreamingDetokenizer: Sendable {
     public mutating func append(_ token: TokenID) -> String {
         if skipsSpecialTokens, tokenizer.isSpecial(token) { return "" }
         pending += tokenizer.bytes(of: token) ?? []
+        removeLeadingSpaces()
         let heldBack = UTF8Tail.incompleteByteCount(of: pending)
-        let text = String(decoding: pending.dropLast(heldBack), as: UTF8.self)
+        let text = tokenizer.decoder.text(of: pending.dropLast(heldBack))
         pending.removeFirst(pending.count - heldBack)
         return text
     }
 
+    private mutating func removeLeadingSpaces() {
+        while leadingSpaceCount > 0, let first = pending.first {
+            guard first == UInt8(ascii: " ") else {
+                leadingSpaceCount = 0
+                return
+            }
+            pending.removeFirst()
+            leadingSpaceCount -= 1
+        }
+    }
+
     /// What was held back, as U+FFFD; the next token starts a new text.
     public mutating func finish() -> String {
-        defer { pending = [] }
-        return String(decoding: pending, as: UTF8.self)
+        defer {
+            pending = []
+            leadingSpaceCount = tokenizer.decoder.leadingSpaceCount
+        }
+        return tokenizer.decoder.text(of: pending)
     }
 }
 
@@ -48,7 +68,8 @@ enum UTF8Tail {
         return 0
     }
 
-    private static func expectedByteCount(_ lead: UInt8) -> Int {
+    /// How many bytes a character has that begins with `lead`; 1 for bytes that begin none.
+    static func expectedByteCount(_ lead: UInt8) -> Int {
         switch lead {
         case 0xC2...0xDF: 2
         case 0xE0...0xEF: 3

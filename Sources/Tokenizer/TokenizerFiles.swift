@@ -21,9 +21,14 @@ public struct TokenizerFiles: Sendable, Equatable {
 
     /// The JSON document in file `name`, nil if there is no such file.
     public func document(_ name: String) throws(TokenizerError) -> JSON? {
+        try document(name, pairsAt: nil)
+    }
+
+    /// The same; the object at `path`, if there is one, as an array of pairs.
+    func document(_ name: String, pairsAt path: [String]?) throws(TokenizerError) -> JSON? {
         guard let bytes = contents[name] else { return nil }
         do {
-            return try JSON(parsing: bytes)
+            return try JSON(parsing: bytes, pairsAt: path)
         } catch {
             throw .fileMalformed(file: name, reason: error.description)
         }

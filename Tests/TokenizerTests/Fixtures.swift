@@ -17,7 +17,9 @@ enum Fixtures {
         try #require(String(validating: try bytes(name), as: UTF8.self))
     }
 
-    static let tokenizerNames = ["deepseek", "gpt2", "llama", "odd", "qwen", "words"]
+    static let tokenizerNames = [
+        "deepseek", "gpt2", "llama", "odd", "pieces", "pieces-bare", "pieces-first", "pieces-split", "qwen", "words",
+    ]
 
     static func tokenizer(_ name: String) throws -> BPETokenizer {
         var files = TokenizerFiles()

@@ -44,6 +44,47 @@ struct GGUFTokenizerTests {
     }
 }
 
+/// SentencePiece vocabularies, held against SentencePiece itself, and against the tokenizers that the published
+/// converter makes of them where a text holds special tokens, of which SentencePiece knows nothing.
+struct GGUFSentencePieceTests {
+    static let names = ["pieces", "pieces-bare", "pieces-unknown"]
+
+    @Test(arguments: names)
+    func encodesAsPublished(_ name: String) throws {
+        let golden = try GGUFFixtures.json("gguf-\(name).json")
+        let tokenizer = try GGUFFixtures.tokenizer(golden)
+        let texts = try #require(golden["texts"]?.array).map { try #require($0.string) }
+        let pieces = try #require(golden["pieces"]?.array)
+        let converted = try #require(golden["converted"]?.array)
+        for (index, text) in texts.enumerated() {
+            let expected = try GGUFFixtures.tokens(pieces[index].isNull ? converted[index] : pieces[index])
+            #expect(tokenizer.encode(text) == expected, "\(index): \(JSON.string(text).serialised())")
+        }
+        for (text, ids) in zip(texts, try #require(golden["special"]?.array)) {
+            #expect(tokenizer.encode(text, addSpecialTokens: true) == (try GGUFFixtures.tokens(ids)))
+        }
+    }
+
+    @Test(arguments: names)
+    func decodesAsPublished(_ name: String) throws {
+        let golden = try GGUFFixtures.json("gguf-\(name).json")
+        let tokenizer = try GGUFFixtures.tokenizer(golden)
+        let unknown = try #require(tokenizer.token(named: "<unk>"))
+        let decoded = try #require(golden["decoded"]?.array)
+        for (index, ids) in try #require(golden["pieces"]?.array).enumerated() {
+            // SentencePiece has a sign of its own for the unknown token.
+            guard let text = decoded[index].string else { continue }
+            let tokens = try GGUFFixtures.tokens(ids)
+            guard !tokens.contains(unknown) else { continue }
+            #expect(Array(tokenizer.decode(tokens).utf8) == Array(text.utf8), "text \(index)")
+        }
+        for list in try #require(golden["random"]?.array) {
+            let tokens = try GGUFFixtures.tokens(list["ids"])
+            #expect(Array(tokenizer.decode(tokens).utf8) == list["text"]?.string.map { Array($0.utf8) })
+        }
+    }
+}
+
 /// The files beside this one.
 enum GGUFFixtures {
     static func json(_ name: String) throws -> JSON {

@@ -24,12 +24,15 @@ public enum JSONError: Error, Equatable, CustomStringConvertible {
 
 extension JSON {
     /// Parses one document; whitespace may surround it, nothing else.
-    public init(parsing bytes: some Collection<UInt8>) throws(JSONError) {
+    /// - Parameter path: keys from the outermost object inwards to one object that is returned as an array of pairs
+    ///   `[key, value]`. Keys of an object are equal if their characters are canonically equivalent; where they must
+    ///   not be, as in a tokenizer's vocabulary, pairs keep them apart.
+    public init(parsing bytes: some Collection<UInt8>, pairsAt path: [String]? = nil) throws(JSONError) {
         guard bytes.count <= Limits.JSON.documentBytesMax else {
             throw .documentBeyondLimit(byteCount: bytes.count, limit: Limits.JSON.documentBytesMax)
         }
         var parser = JSONParser(bytes: ContiguousArray(bytes))
-        self = try parser.parseDocument()
+        self = try parser.parseDocument(pairsAt: path)
     }
 
     /// Parses one document given as text.
@@ -44,18 +47,19 @@ private struct JSONParser {
     var offset = 0
     var depth = 0
 
-    mutating func parseDocument() throws(JSONError) -> JSON {
-        let value = try parseValue()
+    mutating func parseDocument(pairsAt path: [String]?) throws(JSONError) -> JSON {
+        let value = try parseValue(path?[...])
         skipWhitespace()
         guard offset == bytes.count else { throw malformed("something follows the value") }
         return value
     }
 
-    private mutating func parseValue() throws(JSONError) -> JSON {
+    /// - Parameter path: where within the value an object is wanted as pairs, nil if nowhere.
+    private mutating func parseValue(_ path: ArraySlice<String>? = nil) throws(JSONError) -> JSON {
         skipWhitespace()
         guard let byte = peek() else { throw malformed("the document ends where a value should be") }
         switch byte {
-        case UInt8(ascii: "{"): return try parseObject()
+        case UInt8(ascii: "{"): return try path?.isEmpty == true ? parsePairs() : parseObject(path)
         case UInt8(ascii: "["): return try parseArray()
         case UInt8(ascii: "\""): return .string(try parseString())
         case UInt8(ascii: "t"): return try parseLiteral("true", .bool(true))
@@ -66,22 +70,35 @@ private struct JSONParser {
         }
     }
 
-    private mutating func parseObject() throws(JSONError) -> JSON {
+    private mutating func parseObject(_ path: ArraySlice<String>?) throws(JSONError) -> JSON {
+        var members: OrderedDictionary<String, JSON> = [:]
+        try parseMembers(path) { key, value in members[key] = value }
+        return .object(members)
+    }
+
+    private mutating func parsePairs() throws(JSONError) -> JSON {
+        var pairs: [JSON] = []
+        try parseMembers(nil) { key, value in pairs.append(.array([.string(key), value])) }
+        return .array(pairs)
+    }
+
+    private mutating func parseMembers(
+        _ path: ArraySlice<String>?, _ body: (String, JSON) -> Void
+    ) throws(JSONError) {
         try enter()
         defer { depth -= 1 }
-        var members: OrderedDictionary<String, JSON> = [:]
         skipWhitespace()
-        if take(UInt8(ascii: "}")) { return .object(members) }
+        if take(UInt8(ascii: "}")) { return }
         while true {
             skipWhitespace()
             guard peek() == UInt8(ascii: "\"") else { throw malformed("an object's key must be a string") }
             let key = try parseString()
             skipWhitespace()
             guard take(UInt8(ascii: ":")) else { throw malformed("':' must follow an object's key") }
-            members[key] = try parseValue()
+            body(key, try parseValue(key == path?.first ? path?.dropFirst() : nil))
             skipWhitespace()
             if take(UInt8(ascii: ",")) { continue }
-            if take(UInt8(ascii: "}")) { return .object(members) }
+            if take(UInt8(ascii: "}")) { return }
             throw malformed("',' or '}' must follow an object's value")
         }
     }

@@ -80,7 +80,8 @@ public struct ChoiceAssembler: Sendable {
         echoes = plan.echoes
         wantsPromptLogprobs = plan.wantsPromptLogprobs
         tokensMin = plan.options.tokensMin
-        detokenizer = StreamingDetokenizer(tokenizer, skipSpecialTokens: plan.options.skipsSpecialTokens)
+        detokenizer = StreamingDetokenizer(
+            tokenizer, skipSpecialTokens: plan.options.skipsSpecialTokens, continuesText: prompt.continuesText)
         matcher = StopStringMatcher(plan.options.stopStrings)
         scalarCount = prompt.echoText.unicodeScalars.count
         releasedCount = scalarCount

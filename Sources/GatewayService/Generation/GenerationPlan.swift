@@ -10,6 +10,8 @@ public struct GenerationPlan: Sendable {
         public let tokens: [TokenID]
         /// The text that `echo` puts before the answer; empty without `echo`.
         public let echoText: String
+        /// Whether the answer goes on with the prompt's text, so that a space at its beginning separates words.
+        public let continuesText: Bool
     }
 
     /// The prompts, in the order of the request.
@@ -86,7 +88,8 @@ extension GenerationPlan {
         let text = try GenerationPlan.renderedChat(request, model: model)
         let tokens = model.tokenizer.encode(text, addSpecialTokens: request.addsSpecialTokens)
         try self.init(
-            prompts: [PlannedPrompt(tokens: tokens, echoText: "")], echoes: false, options: request.options,
+            prompts: [PlannedPrompt(tokens: tokens, echoText: "", continuesText: request.continuesFinalMessage)],
+            echoes: false, options: request.options,
             model: model, randomSeed: randomSeed, parameter: "messages")
     }
 
@@ -127,14 +130,20 @@ extension GenerationPlan {
     private static func planned(
         _ prompt: Prompt, request: CompletionRequest, model: ModelContext
     ) throws(APIError) -> PlannedPrompt {
+        let tokens: [TokenID]
+        let text: String
         switch prompt {
-        case .text(let text):
-            let tokens = model.tokenizer.encode(text, addSpecialTokens: request.addsSpecialTokens)
-            return PlannedPrompt(tokens: tokens, echoText: request.echoes ? text : "")
-        case .tokens(let tokens):
-            try checkVocabulary(tokens, parameter: "prompt", model: model)
-            return PlannedPrompt(tokens: tokens, echoText: request.echoes ? model.tokenizer.decode(tokens) : "")
+        case .text(let given):
+            tokens = model.tokenizer.encode(given, addSpecialTokens: request.addsSpecialTokens)
+            text = given
+        case .tokens(let given):
+            try checkVocabulary(given, parameter: "prompt", model: model)
+            tokens = given
+            text = request.echoes ? model.tokenizer.decode(given) : ""
         }
+        let continuesText = tokens.last.map { !model.tokenizer.isSpecial($0) } ?? false
+        return PlannedPrompt(
+            tokens: tokens, echoText: request.echoes ? text : "", continuesText: continuesText)
     }
 
     private static func renderedChat(_ request: ChatRequest, model: ModelContext) throws(APIError) -> String {

@@ -1,4 +1,4 @@
-/// The vocabulary and merges of a byte-level BPE, and the merging itself.
+/// The vocabulary and merges of a byte-pair encoding, and the merging itself.
 ///
 /// Merging always joins the pair with the lowest rank, the leftmost of equals. Short pieces (nearly all: words) scan
 /// for it; long ones keep candidates in a heap, so that a piece of n bytes costs O(n log n) whatever it holds.
@@ -7,11 +7,13 @@ struct BytePairModel: Sendable {
     let vocabulary: ByteStringTable
     /// Which pairs join, in which order.
     let merges: MergeTable
+    /// Whether merging starts from bytes or from characters.
+    let form: VocabularyForm
     /// The token of each single byte; nil where the vocabulary has none.
     let byteTokens: [Int32?]
-    /// Stands for bytes that the vocabulary lacks; without it they are dropped.
+    /// Stands for what the vocabulary lacks; without it that is dropped.
     let unknownToken: Int32?
-    /// Whether a run of bytes that the vocabulary lacks becomes one unknown token.
+    /// Whether a run of what the vocabulary lacks becomes one unknown token.
     let fusesUnknown: Bool
     /// Whether a piece that is an entry itself is that token, whatever the merges say.
     let ignoresMerges: Bool
@@ -38,16 +40,35 @@ struct BytePairModel: Sendable {
         var symbols: [TokenNumber] = []
         symbols.reserveCapacity(piece.count)
         var previousIsUnknown = false
-        for byte in piece {
-            if let token = byteTokens[Int(byte)] {
-                symbols.append(token)
-                previousIsUnknown = false
-            } else if let unknownToken {
-                if !(previousIsUnknown && fusesUnknown) { symbols.append(unknownToken) }
-                previousIsUnknown = true
-            }
+        var start = 0
+        while start < piece.count {
+            let end = min(start + symbolByteCount(piece[start]), piece.count)
+            let isKnown = appendSymbols(of: UnsafeBufferPointer(rebasing: piece[start..<end]), to: &symbols)
+            if !isKnown, let unknownToken, !(previousIsUnknown && fusesUnknown) { symbols.append(unknownToken) }
+            previousIsUnknown = !isKnown
+            start = end
         }
         return symbols
+    }
+
+    private func symbolByteCount(_ lead: UInt8) -> Int {
+        switch form {
+        case .byteLevel: 1
+        case .text: UTF8Tail.expectedByteCount(lead)
+        }
+    }
+
+    /// Appends the token of one byte or character, or those of the character's bytes; false if there are none.
+    private func appendSymbols(of symbol: UnsafeBufferPointer<UInt8>, to symbols: inout [TokenNumber]) -> Bool {
+        if form == .text, let token = vocabulary.value(of: symbol) {
+            symbols.append(token)
+            return true
+        }
+        guard symbol.allSatisfy({ byteTokens[Int($0)] != nil }) else { return false }
+        for byte in symbol {
+            if let token = byteTokens[Int(byte)] { symbols.append(token) }
+        }
+        return true
     }
 
     private func mergeScanning(_ initial: [TokenNumber], into tokens: inout [TokenNumber]) {

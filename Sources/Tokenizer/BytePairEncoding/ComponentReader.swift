@@ -56,6 +56,13 @@ struct ComponentReader {
         return text
     }
 
+    /// A whole number from 0 on; 0 if it is not there.
+    func count(_ key: String) throws(TokenizerError) -> Int {
+        guard let member = json[key], !member.isNull else { return 0 }
+        guard let count = member.integer, count >= 0 else { throw malformed("'\(key)' must be a number from 0") }
+        return count
+    }
+
     func array(_ key: String) throws(TokenizerError) -> [JSON] {
         guard let elements = json[key]?.array else { throw malformed("'\(key)' must be an array") }
         return elements

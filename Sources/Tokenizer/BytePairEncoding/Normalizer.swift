@@ -56,7 +56,7 @@ struct Normalizer: Sendable {
         case .compatibilityDecomposition: mapped(bytes) { $0.decomposedStringWithCompatibilityMapping }
         case .lowercase: lowercased(bytes)
         case .prepend(let prefix): bytes.isEmpty ? bytes : Array(prefix.utf8) + bytes
-        case .replace(let pattern, let content): replaced(bytes, pattern, content)
+        case .replace(let pattern, let content): pattern.replacing(in: bytes, with: content)
         }
     }
 
@@ -73,19 +73,5 @@ struct Normalizer: Sendable {
             result += scalar.properties.lowercaseMapping
         }
         return Array(result.utf8)
-    }
-
-    private static func replaced(_ bytes: [UInt8], _ pattern: Pattern, _ content: [UInt8]) -> [UInt8] {
-        var result: [UInt8] = []
-        var end = 0
-        bytes.withUnsafeBufferPointer { text in
-            pattern.forEachMatch(in: text) { range in
-                result += text[end..<range.lowerBound]
-                result += content
-                end = range.upperBound
-            }
-            result += text[end...]
-        }
-        return result
     }
 }

@@ -69,6 +69,21 @@ final class Pattern: @unchecked Sendable {
         }
     }
 
+    /// The text with every match replaced by `content`.
+    func replacing(in text: [UInt8], with content: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        var end = 0
+        text.withUnsafeBufferPointer { buffer in
+            forEachMatch(in: buffer) { range in
+                result += buffer[end..<range.lowerBound]
+                result += content
+                end = range.upperBound
+            }
+            result += buffer[end...]
+        }
+        return result
+    }
+
     private func match(
         _ base: UnsafePointer<UInt8>, _ count: Int, _ start: Int, _ options: UInt32, _ data: OpaquePointer
     ) -> Bool {

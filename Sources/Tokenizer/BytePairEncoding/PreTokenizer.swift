@@ -1,7 +1,8 @@
 import Basics
 
-/// Cuts text into the pieces within which pairs merge: the `pre_tokenizer` of `tokenizer.json`, for byte-level
-/// vocabularies: any number of splits, closed by `ByteLevel`.
+/// Cuts text into the pieces within which pairs merge: the `pre_tokenizer` of `tokenizer.json`. For byte-level
+/// vocabularies any number of splits, closed by `ByteLevel`; for others splits, of which the first may be `Metaspace`,
+/// or nothing at all.
 struct PreTokenizer: Sendable {
     /// What becomes of a match of a split's pattern.
     private enum Behaviour: String, Sendable {
@@ -29,9 +30,39 @@ struct PreTokenizer: Sendable {
     private let splits: [Split]
     private let addsPrefixSpace: Bool
     private let lastSplit: Split?
+    private let metaspace: Metaspace?
 
-    init(_ json: JSON?) throws(TokenizerError) {
+    init(_ json: JSON?, _ form: VocabularyForm) throws(TokenizerError) {
         let readers = try ComponentReader.flattened(json, role: "pre_tokenizer", listKey: "pretokenizers")
+        switch form {
+        case .byteLevel: try self.init(byteLevel: readers)
+        case .text: try self.init(text: readers)
+        }
+    }
+
+    private init(text readers: [ComponentReader]) throws(TokenizerError) {
+        var splits: [Split] = []
+        var metaspace: Metaspace?
+        for (position, reader) in readers.enumerated() {
+            if position == 0, reader.type == "Metaspace" {
+                let found = try Metaspace(reader)
+                metaspace = found
+                guard found.cuts else { continue }
+                splits.append(
+                    Split(
+                        pattern: try Pattern(ComponentReader.escaped(found.replacement)), behaviour: .mergedWithNext,
+                        isInverted: false))
+            } else {
+                splits.append(try Self.split(reader))
+            }
+        }
+        self.splits = splits
+        self.metaspace = metaspace
+        addsPrefixSpace = false
+        lastSplit = nil
+    }
+
+    private init(byteLevel readers: [ComponentReader]) throws(TokenizerError) {
         guard let last = readers.last, last.type == "ByteLevel" else {
             throw .componentUnsupported(
                 component: "pre_tokenizer", found: "\(readers.last?.type ?? "null") at the end",
@@ -40,6 +71,7 @@ struct PreTokenizer: Sendable {
         var splits: [Split] = []
         for reader in readers.dropLast() { splits.append(try Self.split(reader)) }
         self.splits = splits
+        metaspace = nil
         addsPrefixSpace = try last.bool("add_prefix_space", default: true)
         lastSplit =
             try last.bool("use_regex", default: true)
@@ -81,7 +113,9 @@ struct PreTokenizer: Sendable {
     }
 
     /// Hands each piece of `text` (valid UTF-8) to `body`, in order.
-    func forEachPiece(of text: [UInt8], _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+    /// - Parameter isFirst: whether this text begins where the whole text begins.
+    func forEachPiece(of text: [UInt8], isFirst: Bool, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+        let text = metaspace?.applied(to: text, isFirst: isFirst) ?? text
         text.withUnsafeBufferPointer { buffer in
             var pieces = buffer.isEmpty ? [] : [0..<buffer.count]
             for split in splits {

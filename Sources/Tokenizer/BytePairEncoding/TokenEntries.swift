@@ -22,15 +22,14 @@ struct TokenEntries: Sendable {
     /// One more than the largest id.
     var count: Int { entries.count }
 
-    /// Adds or replaces a token. Its bytes are those that `text` (the name, if nil) stands for in the byte alphabet, or
-    /// the text's own where a character is outside of the alphabet.
-    mutating func set(_ id: TokenNumber, name: String, text: String? = nil, isSpecial: Bool) {
+    /// Adds or replaces a token.
+    /// - Parameter tokenBytes: what the token stands for in a text.
+    mutating func set(_ id: TokenNumber, name: String, bytes tokenBytes: [UInt8], isSpecial: Bool) {
         while entries.count <= Int(id) { entries.append(nil) }
         let nameStart = names.count
         names += name.utf8
         let bytesStart = bytes.count
-        let text = text ?? name
-        if let stoodFor = ByteAlphabet.bytes(of: text) { bytes += stoodFor } else { bytes += text.utf8 }
+        bytes += tokenBytes
         entries[Int(id)] = Entry(
             name: nameStart..<names.count, bytes: bytesStart..<bytes.count, isSpecial: isSpecial)
         byName.insert(Array(name.utf8), value: id)

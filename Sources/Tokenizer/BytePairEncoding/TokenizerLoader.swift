@@ -9,33 +9,38 @@ struct TokenizerLoader {
 
     private static let file = "tokenizer.json"
 
-    init(_ document: JSON, configuration: JSON?, normalizer: Normalizer) throws(TokenizerError) {
+    init(
+        _ document: JSON, configuration: JSON?, normalizer: Normalizer, decoder: TokenDecoder
+    ) throws(TokenizerError) {
         guard let modelJSON = document["model"] else {
             throw .fileMalformed(file: Self.file, reason: "'model' is missing")
         }
-        try Self.checkModel(modelJSON)
-        guard let vocabulary = modelJSON["vocab"]?.object, !vocabulary.isEmpty else {
+        try Self.checkModel(modelJSON, decoder.form)
+        guard let vocabulary = modelJSON["vocab"]?.array, !vocabulary.isEmpty else {
             throw .fileMalformed(file: Self.file, reason: "model.vocab must be an object with entries")
         }
         addedTokens = try Self.addedTokens(document, configuration)
         entries = TokenEntries(capacity: vocabulary.count + addedTokens.count)
         var table = ByteStringTable(capacity: vocabulary.count)
-        for (name, id) in vocabulary {
-            let number = try Self.tokenNumber(id, of: name)
-            entries.set(number, name: name, isSpecial: false)
-            if let bytes = ByteAlphabet.bytes(of: name) { table.insert(bytes, value: number) }
+        for member in vocabulary {
+            guard let pair = member.array, pair.count == 2, let name = pair[0].string else {
+                throw .fileMalformed(file: Self.file, reason: "model.vocab must be an object with entries")
+            }
+            let number = try Self.tokenNumber(pair[1], of: name)
+            entries.set(number, name: name, bytes: decoder.bytes(of: name), isSpecial: false)
+            if let bytes = decoder.form.bytes(of: name) { table.insert(bytes, value: number) }
         }
         for token in addedTokens {
             // A token that is looked for in normalised text also stands for normalised text.
             let text = token.isNormalised ? normalizer.normalise(token.content) : token.content
             entries.set(
                 token.id, name: String(decoding: token.content, as: UTF8.self),
-                text: String(decoding: text, as: UTF8.self), isSpecial: token.isSpecial)
+                bytes: decoder.bytes(of: String(decoding: text, as: UTF8.self)), isSpecial: token.isSpecial)
         }
-        model = try Self.model(modelJSON, table)
+        model = try Self.model(modelJSON, table, decoder.form)
     }
 
-    private static func checkModel(_ json: JSON) throws(TokenizerError) {
+    private static func checkModel(_ json: JSON, _ form: VocabularyForm) throws(TokenizerError) {
         if let type = json["type"]?.string, type != "BPE" {
             throw .componentUnsupported(component: "model", found: type, supported: ["BPE"])
         }
@@ -44,22 +49,12 @@ struct TokenizerLoader {
                 throw .componentUnsupported(component: "model.\(key)", found: text, supported: ["null"])
             }
         }
-        if json["byte_fallback"]?.bool == true {
+        // A byte-level vocabulary has an entry for each byte: there is nothing to fall back from.
+        if form == .byteLevel, json["byte_fallback"]?.bool == true {
             throw .componentUnsupported(component: "model.byte_fallback", found: "true", supported: ["false"])
         }
         if let dropout = json["dropout"]?.double, dropout != 0 {
             throw .componentUnsupported(component: "model.dropout", found: "\(dropout)", supported: ["null"])
-        }
-    }
-
-    /// Only `ByteLevel` turns a byte-level vocabulary's entries back into text.
-    static func checkDecoder(_ json: JSON?) throws(TokenizerError) {
-        let readers = try ComponentReader.flattened(json, role: "decoder", listKey: "decoders")
-        for reader in readers where reader.type != "ByteLevel" && reader.type != "Fuse" {
-            throw reader.unsupported(["ByteLevel", "Fuse", "Sequence"])
-        }
-        guard readers.contains(where: { $0.type == "ByteLevel" }) else {
-            throw .componentUnsupported(component: "decoder", found: "null", supported: ["ByteLevel"])
         }
     }
 
@@ -73,32 +68,45 @@ struct TokenizerLoader {
         return TokenNumber(id)
     }
 
-    private static func model(_ json: JSON, _ table: ByteStringTable) throws(TokenizerError) -> BytePairModel {
+    private static func model(
+        _ json: JSON, _ table: ByteStringTable, _ form: VocabularyForm
+    ) throws(TokenizerError) -> BytePairModel {
         var unknownToken: TokenNumber?
         if let name = json["unk_token"]?.string {
-            guard let token = ByteAlphabet.bytes(of: name).flatMap({ table.value(of: $0) }) else {
+            guard let token = form.bytes(of: name).flatMap({ table.value(of: $0) }) else {
                 throw .fileMalformed(file: file, reason: "model.unk_token '\(name)' is not in the vocabulary")
             }
             unknownToken = token
         }
         return BytePairModel(
             vocabulary: table,
-            merges: try mergeTable(json["merges"], table),
-            byteTokens: (0...255).map { table.value(of: [UInt8($0)]) },
+            merges: try mergeTable(json["merges"], table, form),
+            form: form,
+            byteTokens: byteTokens(json, table, form),
             unknownToken: unknownToken,
             fusesUnknown: json["fuse_unk"]?.bool ?? false,
             ignoresMerges: json["ignore_merges"]?.bool ?? false)
     }
 
+    /// The tokens that single bytes are spelled with.
+    private static func byteTokens(_ json: JSON, _ table: ByteStringTable, _ form: VocabularyForm) -> [TokenNumber?] {
+        switch form {
+        case .byteLevel: return (0...255).map { table.value(of: [UInt8($0)]) }
+        case .text:
+            guard json["byte_fallback"]?.bool == true else { return [TokenNumber?](repeating: nil, count: 256) }
+            return (0...255).map { table.value(of: Array(ByteToken.name(of: UInt8($0)).utf8)) }
+        }
+    }
+
     private static func mergeTable(
-        _ json: JSON?, _ vocabulary: ByteStringTable
+        _ json: JSON?, _ vocabulary: ByteStringTable, _ form: VocabularyForm
     ) throws(TokenizerError) -> MergeTable {
         guard let merges = json?.array else {
             throw .fileMalformed(file: file, reason: "model.merges must be an array")
         }
         var table = MergeTable(capacity: merges.count)
         for (rank, merge) in merges.enumerated() {
-            let (left, right) = try pair(merge, rank)
+            let (left, right) = try pair(merge, rank, form)
             guard let leftToken = vocabulary.value(of: left), let rightToken = vocabulary.value(of: right),
                 let joined = vocabulary.value(of: left + right)
             else {
@@ -111,18 +119,18 @@ struct TokenizerLoader {
         return table
     }
 
-    /// The bytes of both halves of a merge, written as `"a b"` or `["a", "b"]`.
-    private static func pair(_ json: JSON, _ rank: Int) throws(TokenizerError) -> (left: [UInt8], right: [UInt8]) {
+    /// What both halves of a merge stand for, written as `"a b"` or `["a", "b"]`.
+    private static func pair(
+        _ json: JSON, _ rank: Int, _ form: VocabularyForm
+    ) throws(TokenizerError) -> (left: [UInt8], right: [UInt8]) {
         let halves: [String]
         switch json {
         case .string(let text): halves = text.utf8.split(separator: UInt8(ascii: " ")).map { String($0) ?? "" }
         case .array(let elements): halves = elements.compactMap(\.string)
         case .bool, .double, .integer, .null, .object: halves = []
         }
-        guard halves.count == 2, let left = ByteAlphabet.bytes(of: halves[0]),
-            let right = ByteAlphabet.bytes(of: halves[1])
-        else {
-            throw .fileMalformed(file: file, reason: "merge \(rank) is not a pair of byte-level entries")
+        guard halves.count == 2, let left = form.bytes(of: halves[0]), let right = form.bytes(of: halves[1]) else {
+            throw .fileMalformed(file: file, reason: "merge \(rank) is not a pair of entries")
         }
         return (left, right)
     }

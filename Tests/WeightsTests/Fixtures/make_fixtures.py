@@ -136,6 +136,93 @@ def byte_levels():
         golden(name, *byte_level(name, *family), some)
 
 
+# name: options of the SentencePiece trainer
+PIECES = {
+    "pieces": dict(byte_fallback=True, add_dummy_prefix=True, remove_extra_whitespaces=False),
+    "pieces-bare": dict(byte_fallback=True, add_dummy_prefix=False, remove_extra_whitespaces=False),
+    "pieces-unknown": dict(byte_fallback=False, add_dummy_prefix=True, remove_extra_whitespaces=True),
+}
+
+# What depends on how spaces and equal scores are treated.
+SPACED_TEXTS = [" the", "  the  the", "   ", "the ", "the\n the\n\n  the", "a" * 17, " " * 31 + "x", "ababababa", "hehehehe",
+                "the<tool>the <tool> the", "[INST] the [/INST]the", "<s>the</s> the", "\u2581the\u2581 the", "e\u0301é", "<0x41>",
+                "a<two words>b <two words> <two\u2581words>"]
+
+
+def sentence_piece(options, some):
+    import sentencepiece
+    model = io.BytesIO()
+    lines = [line for text in CORPUS + MORE_TEXTS + SPACED_TEXTS[:9] for line in text.replace("\0", "").split("\n")]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_writer=model, vocab_size=620, model_type="bpe", character_coverage=0.98,
+        normalization_rule_name="identity", allow_whitespace_only_pieces=True, split_digits=True, minloglevel=2,
+        control_symbols=["[INST]"], user_defined_symbols=["<tool>", "<two\u2581words>"], num_threads=1, **options)
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    count = pieces.vocab_size()
+    kind = lambda i: (2 if pieces.is_unknown(i) else 3 if pieces.is_control(i) else 6 if pieces.is_byte(i)
+                      else 4 if pieces.id_to_piece(i) in ("<tool>", "<two\u2581words>") else 1)
+    kinds = [kind(i) for i in range(count)]
+    texts = [pieces.id_to_piece(i) for i in range(count)]
+    metadata = {
+        "general.architecture": "llama", "tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": "default",
+        # Converters write the spaces of user-defined tokens as spaces.
+        "tokenizer.ggml.tokens": [t.replace("\u2581", " ") if k == 4 else t for t, k in zip(texts, kinds)],
+        "tokenizer.ggml.scores": [pieces.get_score(i) for i in range(count)], "tokenizer.ggml.token_type": kinds,
+        "tokenizer.ggml.bos_token_id": pieces.bos_id(), "tokenizer.ggml.eos_token_id": pieces.eos_id(),
+        "tokenizer.ggml.unknown_token_id": pieces.unk_id(),
+        "tokenizer.ggml.add_space_prefix": options["add_dummy_prefix"],
+        "tokenizer.ggml.remove_extra_whitespaces": options["remove_extra_whitespaces"],
+    }
+    converted = converted_pieces(texts, kinds, metadata, options)
+    marks = [t for t, k in zip(metadata["tokenizer.ggml.tokens"], kinds) if k in (2, 3, 4)]
+    rng = random.Random(3)
+    lists = [[rng.randrange(3, count) for _ in range(rng.randrange(1, 20))] for _ in range(20)]
+    # A model that knows no double spaces decodes none at the beginning, and encodes none either: begin with a word.
+    word = pieces.piece_to_id("he")
+    lists = [[word] + [i for i in ids if kinds[i] in (1, 6)] for ids in lists[:10]] + [
+        [pieces.piece_to_id("\u2581the")] + [i for i in ids if kinds[i] in (1, 6)] for ids in lists[10:]]
+    # SentencePiece does not look for control tokens in text, and for others it looks behind the visible space.
+    plain = [None if any(mark in text for mark in marks) else pieces.encode(text) for text in some]
+    return {
+        "metadata": metadata, "texts": some, "pieces": plain,
+        "converted": [converted.encode(text, add_special_tokens=False).ids for text in some],
+        "special": [[pieces.bos_id()] + ids for ids in plain[:3]],
+        # A visible space at the beginning of a text is one space too many for a model that knows no double ones.
+        "decoded": [None if text.startswith("\u2581") else ids and pieces.decode(ids)
+                    for text, ids in zip(some, plain)],
+        "random": [{"ids": i, "text": pieces.decode(i)} for i in lists]}
+
+
+def converted_pieces(texts, kinds, metadata, options):
+    """The tokenizer that the published converter makes of such a vocabulary."""
+    from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers
+    from transformers.convert_slow_tokenizer import generate_merges
+    # The library knows a token that is cut out of the text by one name, here the one with spaces.
+    vocabulary = {text: i for i, text in enumerate(metadata["tokenizer.ggml.tokens"])}
+    skipped = {text for text, k in zip(texts, kinds) if k in (2, 3, 6)}
+    merges = generate_merges(vocabulary, list(zip(texts, metadata["tokenizer.ggml.scores"])), skipped)
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True,
+                                     byte_fallback=options["byte_fallback"]))
+    steps = []
+    if options["remove_extra_whitespaces"]:
+        steps += [normalizers.Replace(Regex(r"\A +| +\z"), ""), normalizers.Replace(Regex(" {2,}"), " ")]
+    if options["add_dummy_prefix"]:
+        steps.append(normalizers.Prepend("\u2581"))
+    tokenizer.normalizer = normalizers.Sequence(steps + [normalizers.Replace(" ", "\u2581")])
+    for text, k in zip(metadata["tokenizer.ggml.tokens"], kinds):
+        if k in (2, 3):
+            tokenizer.add_special_tokens([AddedToken(text, normalized=False)])
+        if k == 4:
+            tokenizer.add_tokens([AddedToken(text, normalized=False)])
+    return tokenizer
+
+
+def sentence_pieces():
+    some = texts() + SPACED_TEXTS
+    for name, options in PIECES.items():
+        save(f"gguf-{name}.json", sentence_piece(options, some))
+
+
 def save(name, value):
     with open(os.path.join(HERE, name), "w", encoding="utf-8") as f:
         json.dump(value, f, ensure_ascii=False, separators=(",", ":"))
@@ -143,6 +230,6 @@ def save(name, value):
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["byte_levels"]
+    wanted = sys.argv[1:] or ["byte_levels", "sentence_pieces"]
     for what in wanted:
-        {"byte_levels": byte_levels}[what]()
+        {"byte_levels": byte_levels, "sentence_pieces": sentence_pieces}[what]()

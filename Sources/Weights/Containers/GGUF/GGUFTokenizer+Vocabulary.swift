@@ -12,7 +12,7 @@ enum GGUFTokenKind: Int {
 
 /// The tokens of a GGUF file: their texts, kinds and scores by id, and which of them have a part to play.
 struct GGUFVocabulary {
-    let texts: [String]
+    private(set) var texts: [String]
     let kinds: [GGUFTokenKind]
     /// One for each token; empty where the file has none, as byte-level vocabularies need none.
     let scores: [Double]
@@ -36,6 +36,13 @@ struct GGUFVocabulary {
         furtherEndTokens = [try token("eot"), try token("eom")].compactMap(\.self)
         unknownToken = try token("unknown")
         paddingToken = try token("padding")
+    }
+
+    /// The same vocabulary with other texts of user-defined tokens.
+    func mappingUserDefined(_ change: (String) -> String) -> GGUFVocabulary {
+        var changed = self
+        for (id, text) in texts.enumerated() where kinds[id] == .userDefined { changed.texts[id] = change(text) }
+        return changed
     }
 
     /// The text of a token, nil for nil.
