@@ -32,6 +32,18 @@ struct JSONParserTests {
         #expect(try JSON(parsing: #"{"a":1,"b":2,"a":3}"#).serialised() == #"{"a":3,"b":2}"#)
     }
 
+    /// Keys of an object are equal if their characters are; pairs stay apart.
+    @Test func givesPairs() throws {
+        let text = #"{"a":{"vocab":{"\u00c5":1,"A\u030a":2,"x":{"vocab":{}}},"b":{"vocab":{}}},"vocab":{}}"#
+        let document = try JSON(parsing: Array(text.utf8), pairsAt: ["a", "vocab"])
+        let pairs = try #require(document["a"]?["vocab"]?.array)
+        #expect(pairs.count == 3 && pairs[2] == ["x", ["vocab": [:]]])
+        #expect(pairs.compactMap { $0.array?.first?.string?.utf8.count } == [2, 3, 1])
+        #expect(document["a"]?["b"] == ["vocab": [:]] && document["vocab"] == [:])
+        #expect(try JSON(parsing: text)["a"]?["vocab"] == ["\u{C5}": 2, "x": ["vocab": [:]]])
+        #expect(try JSON(parsing: Array("{}".utf8), pairsAt: []) == [])
+    }
+
     @Test func decodesStrings() throws {
         #expect(try JSON(parsing: #""\"\\\/\b\f\n\r\t""#) == "\"\\/\u{8}\u{C}\n\r\t")
         #expect(try JSON(parsing: #""\u00e9\ud83d\udc26é🐦\u0000""#) == "é🐦é🐦\0")

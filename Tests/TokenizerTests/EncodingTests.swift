@@ -58,8 +58,38 @@ struct EncodingTests {
         #expect(streaming.finish() == "")
     }
 
+    /// Byte tokens that make up one character, and bytes that do not: one U+FFFD for each, as SentencePiece has it.
+    @Test func putsByteTokensTogether() throws {
+        let tokenizer = try Fixtures.tokenizer("pieces")
+        let bird = try "🐦".utf8.map { byte in
+            let digits = String(byte, radix: 16, uppercase: true)
+            return try #require(tokenizer.token(named: "<0x\(digits)>"))
+        }
+        #expect(tokenizer.encode("🐦").suffix(4) == bird[...])
+        let the = try #require(tokenizer.token(named: "▁the"))
+        var streaming = StreamingDetokenizer(tokenizer, skipSpecialTokens: false)
+        #expect(bird.map { streaming.append($0) } == ["", "", "", "🐦"])
+        #expect((bird.prefix(3) + [the]).map { streaming.append($0) } == ["", "", "", "\u{FFFD}\u{FFFD}\u{FFFD} the"])
+        #expect(streaming.append(bird[0]) == "" && streaming.finish() == "\u{FFFD}")
+        #expect(tokenizer.decode(Array(bird.prefix(2)) + bird) == "\u{FFFD}\u{FFFD}🐦")
+    }
+
+    /// The space that encoding puts before a text is no part of it; before the continuation of a text it is a space.
+    @Test(arguments: ["pieces", "pieces-split"])
+    func takesTheFirstSpaceOff(_ name: String) throws {
+        let tokenizer = try Fixtures.tokenizer(name)
+        let the = try #require(tokenizer.token(named: "▁the"))
+        var streaming = StreamingDetokenizer(tokenizer, skipSpecialTokens: true)
+        let begin = try #require(tokenizer.token(named: "<s>"))
+        #expect([begin, the, the].map { streaming.append($0) } == ["", "the", " the"])
+        #expect(streaming.finish() == "" && streaming.append(the) == "the")
+        var continuing = StreamingDetokenizer(tokenizer, skipSpecialTokens: true, continuesText: true)
+        #expect([the, the].map { continuing.append($0) } == [" the", " the"])
+        #expect(tokenizer.decode([the, the]) == "the the")
+    }
+
     /// Text that has no boundary must not cost more than a little over linear time.
-    @Test(arguments: ["qwen", "deepseek", "llama", "gpt2", "odd"])
+    @Test(arguments: ["qwen", "deepseek", "llama", "gpt2", "odd", "pieces"])
     func longPiecesEndSoon(_ name: String) throws {
         let tokenizer = try Fixtures.tokenizer(name)
         let count = 50_000

@@ -35,6 +35,7 @@ struct TokenizerFileTests {
             isUnsupported(error(["post_processor": ["type": "BertProcessing"]]), "post_processor", "BertProcessing"))
         let fallback = try model(["byte_fallback": true])
         #expect(isUnsupported(error(["model": fallback]), "model.byte_fallback", "true"))
+        #expect(isUnsupported(error(["decoder": nil]), "decoder", "null"))
         let description = try #require(error(["normalizer": ["type": "Precompiled"]])).description
         #expect(description.contains("Precompiled") && description.contains("NFC"))
     }

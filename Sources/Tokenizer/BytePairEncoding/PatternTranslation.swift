@@ -3,7 +3,7 @@
 /// - `\s`: PCRE2 counts U+180E as space, Unicode (and Oniguruma) no longer do.
 /// - `\w`: PCRE2 counts all numbers but no marks, Oniguruma letters, marks, decimal digits and connectors.
 /// - `\h`: a hexadecimal digit, not a horizontal space. `\H` is its opposite.
-/// - `\p{Han}`: PCRE2 counts characters that a script shares with others, such as U+3007, Oniguruma its own only.
+/// - `\p{Han}`: PCRE2 counts characters that a script shares with others, such as U+3002, Oniguruma its own only.
 /// - a `[` inside a class opens a nested class, `&&` intersects: PCRE2 has neither, so both are refused, except for
 ///   POSIX names such as `[:alpha:]`.
 enum PatternTranslation {

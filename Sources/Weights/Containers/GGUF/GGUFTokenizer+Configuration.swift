@@ -53,8 +53,16 @@ extension GGUFTokenizer {
             ("penalty_repeat", "repetition_penalty"),
         ]
         for (key, name) in samplings {
-            guard let value = try GGUFKey.number("general.sampling.\(key)", metadata) else { continue }
-            members = members.setting(name, to: name == "top_k" ? .integer(Int64(value)) : .double(value))
+            let key = "general.sampling.\(key)"
+            guard let value = try GGUFKey.number(key, metadata) else { continue }
+            guard name == "top_k" else {
+                members = members.setting(name, to: .double(value))
+                continue
+            }
+            guard let count = Int64(exactly: value) else {
+                throw .tokenizerMalformed(key: key, reason: "\(value) is no whole number of 64 bits")
+            }
+            members = members.setting(name, to: .integer(count))
         }
         return members
     }
