@@ -2,6 +2,7 @@ import Basics
 import GatewayService
 import HTTPServer
 import Testing
+import Tokenizer
 import Wire
 
 @Suite("Plans")
@@ -25,6 +26,34 @@ struct GenerationPlanTests {
         let expected =
             [TestModel.user] + TestModel.tokens("q") + [TestModel.end, TestModel.assistant] + TestModel.tokens("It is")
         #expect(plan.prompts[0].tokens == expected)
+    }
+
+    /// With a vocabulary in SentencePiece's manner, where a word's token begins with its space.
+    private func firstText(_ plan: GenerationPlan) throws -> String {
+        let document: JSON = [
+            "model": ["type": "BPE", "vocab": ["\u{2581}word": 0], "merges": []],
+            "decoder": [
+                "type": "Sequence",
+                "decoders": [
+                    ["type": "Replace", "pattern": ["String": "\u{2581}"], "content": " "],
+                    ["type": "Strip", "content": " ", "start": 1, "stop": 0],
+                ],
+            ],
+        ]
+        var files = TokenizerFiles()
+        files["tokenizer.json"] = document.serialisedBytes()
+        var assembler = ChoiceAssembler(plan, choice: 0, tokenizer: try BPETokenizer(files: files))
+        return assembler.append(Generated(tokens: [ScoredToken(token: TokenID(0))])).text
+    }
+
+    @Test("a space at the beginning belongs to a text that is continued, not to an answer")
+    func firstSpace() throws {
+        let question = #"{"messages":[{"role":"user","content":"q"}]}"#
+        #expect(try firstText(try chat(question)) == "word")
+        let begun = #"{"messages":[{"role":"assistant","content":"a"}],"continue_final_message":true}"#
+        #expect(try firstText(try chat(begun)) == " word")
+        #expect(try firstText(try completion(["prompt": "a"])) == " word")
+        #expect(try firstText(try completion(["prompt": [.integer(Int64(TestModel.user.value))]])) == "word")
     }
 
     @Test("tools and further variables reach the template")
