@@ -106,8 +106,9 @@ def text_tokenizers():
         tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=falls_back))
         # The library learns no pairs across spaces unless it is made to cut there.
         tokenizer.pre_tokenizer = Metaspace("▁", "always")
-        tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(
-            vocab_size=380, special_tokens=["<unk>", "<s>", "</s>"], show_progress=False, limit_alphabet=90))
+        # In ASCII, so that most of the texts hold characters that the vocabulary lacks.
+        tokenizer.train_from_iterator([text for text in CORPUS if text.isascii()], trainers.BpeTrainer(
+            vocab_size=380, special_tokens=["<unk>", "<s>", "</s>"], show_progress=False))
         document = json.loads(tokenizer.to_str())
         vocabulary = document["model"]["vocab"]
         if falls_back:
@@ -134,7 +135,8 @@ TEXTS = CORPUS[:7] + [
     "<｜User｜>你好<｜Assistant｜>ok<｜end▁of▁sentence｜>", "<|begin|>x<|end|>", "I'M I'm i'Ll 'S 'x ''s",
     "x" * 200, "ab" * 150, " " * 120 + "x", "\n" * 60 + " \n x", "1" * 50, "१२३४", "中文字123abc中文", "!!!???...",
     "tab\tseparated\tvalues\n", "CamelCaseIdentifiers snake_case kebab-case", "https://example.org/a?b=c&d=%20#e",
-    "{\"key\": [1, 2.5, null, true], \"other\": \"va\\\"lue\"}", "\u180e\u200b\u2009\u202f\u0085x", "ⅷ ǅ ŉ ß ẞ İ ı", "\u212b\u00c5 A\u030a A \u030a",
+    "{\"key\": [1, 2.5, null, true], \"other\": \"va\\\"lue\"}", "\u180e\u200b\u2009\u202f\u0085x", "ⅷ ǅ ŉ ß ẞ İ ı",
+    "\u212b\u00c5 A\u030a A \u030a",
     "<s> the <s>the</s>  the", "▁the ▁ the", "〇〡 々", "<0x41><unk>",
     "שָׁלוֹם", "\U000e0041\U0001f3f4", "ａｂｃ１２３", "가각 각",
 ]

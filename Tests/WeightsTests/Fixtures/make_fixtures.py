@@ -145,7 +145,8 @@ PIECES = {
 
 # What depends on how spaces and equal scores are treated.
 SPACED_TEXTS = [" the", "  the  the", "   ", "the ", "the\n the\n\n  the", "a" * 17, " " * 31 + "x", "ababababa", "hehehehe",
-                "the<tool>the <tool> the", "[INST] the [/INST]the", "<s>the</s> the", "\u2581the\u2581 the", "e\u0301é", "<0x41>",
+                "the<tool>the <tool> the", "[INST] the [/INST]the", "<s>the</s> the",
+                "\u2581the\u2581 the", "e\u0301é", "<0x41>",
                 "a<two words>b <two words> <two\u2581words>"]
 
 

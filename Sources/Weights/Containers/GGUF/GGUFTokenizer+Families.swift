@@ -46,9 +46,9 @@ struct GGUFTokenFamily: Sendable {
 }
 
 extension GGUFTokenFamily {
-    /// The expressions are those of the models' own `tokenizer.json` (of `kimi-k2`: of the model's own Python). Programs
-    /// that read GGUF files use others where their engines lack something or where they approximate; ours cut as the
-    /// model was trained. What differs is said at the family.
+    /// The expressions are those of the models' own `tokenizer.json` (of `kimi-k2`: of the model's own Python).
+    /// Programs that read GGUF files use others where their engines lack something or where they approximate; ours cut
+    /// as the model was trained. What differs is said at the family.
     static let all: [GGUFTokenFamily] = [
         // What converters of the first days wrote, which knew no families. There is no model's file to follow; the
         // steps are those that llama.cpp gives the name.
@@ -79,7 +79,8 @@ extension GGUFTokenFamily {
         GGUFTokenFamily(
             names: ["glm4", "chatglm-bpe"], cuts: [.split(words(digits: "\\p{N}{1,3}"))], ignoresMerges: true),
         GGUFTokenFamily(names: ["gpt-2"], cuts: [.split(gptWords)]),
-        // The models come from tiktoken, which looks up whole pieces first; llama.cpp does not for these two.
+        // This family and the next come from tiktoken, which looks up whole pieces first; llama.cpp does not for them,
+        // and tells upper from lower case in ASCII only.
         GGUFTokenFamily(
             names: ["gpt-4o", "llama4"],
             cuts: [.split(casedWords(suffix: "\(contractions)?", digits: "\\p{N}{1,3}", lineEnds: "[\\r\\n/]*"))],
