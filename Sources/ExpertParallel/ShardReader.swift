@@ -31,7 +31,7 @@ public final class ShardReader: Sendable {
     private let onEnd: @Sendable (Outcome) -> Void
 
     /// Starts reading `shards`, which the model has; `kept` are there already. After each shard
-    /// `onShard` is told how many bytes were read so far, at the end `onEnd` what came of it; both on the reading threads.
+    /// `onShard` is told how many bytes were read so far, at the end `onEnd` what came of it; both on reading threads.
     public init(
         _ shards: [ShardID], kept: [ShardID: ExpertWeights] = [:], loader: ExpertLoader, threadCount: Int,
         onShard: @escaping @Sendable (_ bytesRead: UInt64) -> Void, onEnd: @escaping @Sendable (Outcome) -> Void

@@ -23,7 +23,7 @@ public enum KernelError: Error, Hashable, Sendable, CustomStringConvertible {
             return "this processor does not have the instruction set \(requested.rawValue) (it has: \(names))"
         case .matrixBlocksPartial(let columns, let format):
             return
-                "a matrix has \(columns) columns, which are not whole blocks of \(format.columnsPerBlock) (\(format.rawValue))"
+                "a matrix has \(columns) columns, not whole blocks of \(format.columnsPerBlock) (\(format.rawValue))"
         case .matrixShapeInvalid(let rows, let columns, let rowsMax, let columnsMax):
             return "a matrix of \(rows) x \(columns) is outside 1 x 1 to \(rowsMax) x \(columnsMax)"
         case .matrixSizeMismatch(let expectedBytes, let foundBytes):

@@ -65,7 +65,7 @@ extension WeightsError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .architectureUnsupported(let file, let found, let supported):
-            "\(file): architecture '\(found)' is not supported in GGUF files; supported: \(supported.joined(separator: ", "))"
+            "\(file): GGUF architecture '\(found)' is not supported; these are: \(supported.joined(separator: ", "))"
         case .elementTypeUnsupported(let tensor, let file, let type, let supported):
             "tensor \(tensor) in \(file) has type \(type); supported are \(supported.joined(separator: ", "))"
         case .fileBeyondLimit(let file, let count, let limit):

@@ -46,7 +46,9 @@ struct TestWeights {
     /// Random codes and scales in blocks: any bits at all, but factors of magnitude around 1 so that sums stay numbers.
     init(blockRows rows: Int, columns: Int, format: WeightFormat, seed: Int) {
         var numbers = TestNumbers(seed: seed)
-        var bytes = (0..<rows * format.byteCount(of: columns)).map { _ in UInt8(truncatingIfNeeded: numbers.next() >> 32) }
+        var bytes = (0..<rows * format.byteCount(of: columns)).map { _ in
+            UInt8(truncatingIfNeeded: numbers.next() >> 32)
+        }
         for block in stride(from: 0, to: bytes.count, by: format.bytesPerBlock) {
             if format == .mxfp4 { bytes[block] = UInt8(120 + numbers.next() % 12) }
             for offset in format.factorOffsets {
@@ -147,7 +149,9 @@ func everyCompute(threadCounts: [Int] = [1, 3], activations: ActivationFormat = 
 }
 
 extension Compute {
-    var label: Comment { "\(instructionSet.rawValue), \(pool.threadCount) threads, activations \(activations.rawValue)" }
+    var label: Comment {
+        "\(instructionSet.rawValue), \(pool.threadCount) threads, activations \(activations.rawValue)"
+    }
 }
 
 extension WeightFormat {

@@ -1,5 +1,5 @@
 // Formats with one f16 scale per 32 columns: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL; and MXFP4 with its power of two.
-// Word v of a 4-bit format holds the columns 4v to 4v + 3 in its low halves of bytes and those of word v + 4 in the high.
+// Word v of a 4-bit format holds the columns 4v to 4v + 3 in its low halves of bytes, those of word v + 4 in the high.
 #pragma once
 
 INLINE words nibbles(const unsigned char *block, const int vector) {

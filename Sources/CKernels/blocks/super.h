@@ -1,6 +1,6 @@
 // Formats of 256 columns: Q2_K to Q6_K and IQ4_XS. Sub-block `sub` is the columns 32 sub to 32 sub + 31, word `vector`
-// of it four of them; scales of 16 columns are asked for by `half`. A word holds the bytes that a row has there, so that
-// the shifts are those of the published formats.
+// of it four of them; scales of 16 columns are asked for by `half`. A word holds the bytes that a row has there, so
+// that the shifts are those of the published formats.
 #pragma once
 
 /// Bits `bit` and up of word `index` of the field at `offset`.

@@ -35,7 +35,8 @@ struct StoredBlock {
         case .q4K, .q5K: sixBitScale(sub)
         case .q2K:
             Scale(
-                scale: half(80) * Float(byte(2 * sub + index) & 15), minimum: -(half(82) * Float(byte(2 * sub + index) >> 4)))
+                scale: half(80) * Float(byte(2 * sub + index) & 15),
+                minimum: -(half(82) * Float(byte(2 * sub + index) >> 4)))
         case .q3K: Scale(scale: half(108) * Float(q3KScale(2 * sub + index)))
         case .q6K: Scale(scale: half(208) * Float(Int8(truncatingIfNeeded: byte(192 + 2 * sub + index))))
         case .iq4XS: Scale(scale: half(0) * Float(iq4XSScale(sub)))
@@ -104,7 +105,7 @@ struct StoredBlock {
 }
 
 extension WeightFormat {
-    /// Decodes `count` stored weights from any alignment, exactly; whole blocks of this format, which is not a plain one.
+    /// Decodes stored weights from any alignment, exactly: whole blocks of this format, which is not plain.
     func decodeBlocks(_ source: UnsafeRawBufferPointer, into output: UnsafeMutablePointer<Float>) {
         for number in 0..<source.count / bytesPerBlock {
             let slice = source[number * bytesPerBlock..<(number + 1) * bytesPerBlock]

@@ -3,8 +3,7 @@ import CKernels
 import Glibc
 
 /// The weights of a linear layer with its rows interleaved in panels of 16, the last panel padded with zeros:
-/// [panel][column][16 rows], or [panel][block][field][16 rows] of formats that are stored in blocks. One lane of a vector
-/// is one row, which is what makes every instruction set add in the same order. Nothing grows by it but the padding.
+/// [panel][column][16 rows], or [panel][block][field][16 rows] of formats that are stored in blocks. One lane is one row, which is what makes every instruction set add in the same order. Nothing grows by it but the padding.
 ///
 /// `@unchecked Sendable`: written once, in the initialiser.
 public final class PackedMatrix: @unchecked Sendable {

@@ -1,6 +1,6 @@
 import CKernels
 
-/// What this machine can do at most with the instructions in use, for benchmarks: results of kernels are shares of these.
+/// What this machine can do at most with the instructions in use: benchmarks give results as shares of it.
 extension Compute {
     /// Integer operations (a multiplication and an addition count two) of `integerOperations(rounds: 1)` per thread.
     public static let integerOperationsPerRound = 12 * 128

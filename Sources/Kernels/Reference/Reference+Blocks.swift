@@ -27,7 +27,7 @@ extension Reference {
         return ActivationBlock(codes: codes, scale: isSound ? (isNothing ? 0 : most / 127) : .nan)
     }
 
-    /// Rows of blocks (`stored`, [rows][columns]) times `input` [columns] as 8-bit integers, plus `bias`, times `scale`.
+    /// Rows of blocks (`stored`, [rows][columns]) times `input` [columns] as 8-bit integers, plus bias, times scale.
     public static func linear(
         stored: [UInt8], format: WeightFormat, columns: Int, input: [Float], bias: [Float]? = nil, scale: Float? = nil
     ) -> [Float] {

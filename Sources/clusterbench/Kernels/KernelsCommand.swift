@@ -8,8 +8,8 @@ struct KernelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels", abstract: "Measures the linear kernels beside the ceilings of this machine.",
         discussion: """
-            Matrices of one shape, together larger than the caches, are multiplied one after the other with a number of \
-            tokens, for each format. GB/s counts the stored weights, GOPS a multiplication and an addition as two. The \
+            Matrices of one shape, together larger than the caches, are multiplied one after the other with a number \
+            of tokens, for each format. GB/s counts the stored weights, GOPS a multiplication and an addition as two. The \
             ceilings (reading memory, integer dot products) are measured again before every format: shares are made of \
             neighbours in time.
             """)
@@ -32,7 +32,9 @@ struct KernelsCommand: ParsableCommand {
     @Option(name: .long, help: "Compute threads; 0: one per processor.")
     var threads = 0
 
-    @Option(name: .long, help: "Instruction set: auto, or one of \(InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(
+        name: .long,
+        help: "Instruction set: auto, or one of \(InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")).")
     var isa = "auto"
 
     @Option(name: .long, help: "Activations with block formats: int8 or f32.")
@@ -53,7 +55,8 @@ struct KernelsCommand: ParsableCommand {
             throw ValidationError("formats are some of \(known)")
         }
         let limits = Limits.KernelBenchmark.self
-        guard (1...limits.rowsMax).contains(rows), (256...limits.columnsMax).contains(columns), columns % 256 == 0 else {
+        guard (1...limits.rowsMax).contains(rows), (256...limits.columnsMax).contains(columns), columns % 256 == 0
+        else {
             throw ValidationError(
                 "rows are from 1 to \(limits.rowsMax), columns a multiple of 256 up to \(limits.columnsMax)")
         }
@@ -64,7 +67,9 @@ struct KernelsCommand: ParsableCommand {
             throw ValidationError(
                 "mebibytes is from 1 to \(limits.mebibytesMax), rounds from 1 to \(limits.roundsMax)")
         }
-        guard ActivationFormat(rawValue: activations) != nil else { throw ValidationError("activations is int8 or f32") }
+        guard ActivationFormat(rawValue: activations) != nil else {
+            throw ValidationError("activations is int8 or f32")
+        }
     }
 
     func run() throws {

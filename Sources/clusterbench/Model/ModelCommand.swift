@@ -57,7 +57,9 @@ struct ModelCommand: ParsableCommand {
         guard (1...limits.roundsMax).contains(rounds) else {
             throw ValidationError("rounds are from 1 to \(limits.roundsMax)")
         }
-        guard ActivationFormat(rawValue: activations) != nil else { throw ValidationError("activations is int8 or f32") }
+        guard ActivationFormat(rawValue: activations) != nil else {
+            throw ValidationError("activations is int8 or f32")
+        }
     }
 
     func run() throws {

@@ -32,7 +32,7 @@ final class ModelUnderTest {
     let loadSeconds: Double
     /// Packed weights, in bytes.
     let weightBytes: UInt64
-    /// Weights that are read for one token when it is alone: all but the embedding and the experts that it does not pick.
+    /// Weights that are read for a token that is alone: all but the embedding and the experts that it does not pick.
     let bytesPerToken: UInt64
     let description: ModelDescription
     private let engine: Engine
