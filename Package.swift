@@ -127,7 +127,7 @@ let package = Package(
         // Tests
         .target(name: "TestSupport", dependencies: ["Basics"], path: "Sources/TestSupport", swiftSettings: strict),
         tests(of: "Basics"),
-        tests(of: "Kernels", ["CKernels"], exclude: ["ArmHarness"]),
+        tests(of: "Kernels", ["CKernels"], exclude: ["ArmHarness", "Fixtures"]),
         tests(of: "Wire"),
         tests(of: "Placement"),
         tests(of: "Scheduling"),

@@ -2,8 +2,8 @@ import CKernels
 
 /// How weights are stored: plain numbers, or blocks of small integers that share scales.
 ///
-/// A block holds `columnsPerBlock` neighbouring weights of one row. The raw values are the names under which formats are
-/// published (GGUF's for the blocks); each decodes to exactly one f32 per weight.
+/// A block holds `columnsPerBlock` neighbouring weights of one row. The raw values are the names under which formats
+/// are published (GGUF's for the blocks); each decodes to exactly one f32 per weight.
 public enum WeightFormat: String, Sendable, CaseIterable {
     /// The upper half of an f32.
     case bf16 = "BF16"

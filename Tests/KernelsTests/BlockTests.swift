@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import Testing
 
@@ -107,5 +108,52 @@ import Testing
                 #expect(bits(output.values) == bits(expected), compute.label)
             }
         }
+    }
+}
+
+/// What stored blocks mean, against the package of those who define the formats (`Fixtures/make_blocks.py`).
+@Suite struct StoredBlockTests {
+    @Test(arguments: WeightFormat.blocks)
+    func decodesWhatThePackageDecodes(format: WeightFormat) throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/blocks.txt")
+        let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
+            $0.split(separator: " ")
+        }
+        let blocks = lines.filter { $0[0] == format.rawValue }
+        #expect(blocks.count >= 8)
+        for block in blocks {
+            let stored = try hexadecimal(block[1], digits: 2).map { UInt8($0) }
+            let expected = try hexadecimal(block[2], digits: 8).map { Float(bitPattern: $0) }
+            #expect(stored.count == format.bytesPerBlock)
+            #expect(bits(stored.withUnsafeBytes { format.decoded($0) }) == bits(expected))
+            try decodesThroughTheKernels(stored, format: format, expected: expected)
+        }
+    }
+
+    /// Each weight by itself: a matrix of that one block times the unit vectors, with f32 activations.
+    private func decodesThroughTheKernels(_ stored: [UInt8], format: WeightFormat, expected: [Float]) throws {
+        // An infinity times the zeros of a unit vector is not the weight any more.
+        guard expected.allSatisfy(\.isFinite) else { return }
+        let columns = format.columnsPerBlock
+        let matrix = try TestWeights(bytes: stored, format: format, columns: columns).packed()
+        let units = Rows(capacity: columns, width: columns)
+        for column in 0..<columns { units.view[column][column] = 1 }
+        for compute in try everyCompute(threadCounts: [1], activations: .f32) {
+            let output = Rows(capacity: columns, width: 1)
+            compute.linear(matrix, input: units.view, output: output.view)
+            // Adding zeros makes a negative zero positive.
+            #expect(bits(output.values) == bits(expected.map { $0 + 0 }), compute.label)
+        }
+    }
+
+    private func hexadecimal(_ text: Substring, digits: Int) throws -> [UInt32] {
+        var rest = text
+        var numbers: [UInt32] = []
+        while !rest.isEmpty {
+            numbers.append(try #require(UInt32(rest.prefix(digits), radix: 16)))
+            rest = rest.dropFirst(digits)
+        }
+        return numbers
     }
 }

@@ -1,9 +1,9 @@
 import Basics
 import CKernels
-import Glibc
 
 /// The weights of a linear layer with its rows interleaved in panels of 16, the last panel padded with zeros:
-/// [panel][column][16 rows], or [panel][block][field][16 rows] of formats that are stored in blocks. One lane is one row, which is what makes every instruction set add in the same order. Nothing grows by it but the padding.
+/// [panel][column][16 rows], or [panel][block][field][16 rows] of formats that are stored in blocks. One lane is one
+/// row, which is what makes every instruction set add in the same order. Nothing grows by it but the padding.
 ///
 /// `@unchecked Sendable`: written once, in the initialiser.
 public final class PackedMatrix: @unchecked Sendable {
@@ -15,7 +15,8 @@ public final class PackedMatrix: @unchecked Sendable {
     public let format: WeightFormat
     /// Size in memory, padding included.
     public let byteCount: Int
-    let base: UnsafeMutableRawPointer
+    private let memory: WeightMemory
+    var base: UnsafeMutableRawPointer { memory.base }
 
     /// Interleaves row-major `source` ([rows][columns], at any alignment).
     ///
@@ -36,9 +37,10 @@ public final class PackedMatrix: @unchecked Sendable {
             throw .matrixSizeMismatch(expectedBytes: expected, foundBytes: source.count)
         }
         byteCount = Self.byteCount(rows: rows, columns: columns, format: format)
-        var memory: UnsafeMutableRawPointer?
-        guard posix_memalign(&memory, 64, byteCount) == 0, let memory else { throw .outOfMemory(byteCount: byteCount) }
-        base = memory
+        guard let memory = WeightMemory.allocate(byteCount: byteCount) else {
+            throw .outOfMemory(byteCount: byteCount)
+        }
+        self.memory = memory
         self.rows = rows
         self.columns = columns
         self.format = format
@@ -48,8 +50,6 @@ public final class PackedMatrix: @unchecked Sendable {
             colony_pack_blocks(Int32(format.tableIndex), sourceBase, base, rows, columns)
         }
     }
-
-    deinit { free(base) }
 
     /// What a matrix of this shape occupies once it is packed, in bytes.
     public static func byteCount(rows: Int, columns: Int, format: WeightFormat) -> Int {

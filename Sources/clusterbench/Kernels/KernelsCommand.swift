@@ -9,9 +9,9 @@ struct KernelsCommand: ParsableCommand {
         commandName: "kernels", abstract: "Measures the linear kernels beside the ceilings of this machine.",
         discussion: """
             Matrices of one shape, together larger than the caches, are multiplied one after the other with a number \
-            of tokens, for each format. GB/s counts the stored weights, GOPS a multiplication and an addition as two. The \
-            ceilings (reading memory, integer dot products) are measured again before every format: shares are made of \
-            neighbours in time.
+            of tokens, for each format. GB/s counts the stored weights, GOPS a multiplication and an addition as two. \
+            The ceilings (reading memory, integer dot products) are measured again before every format: shares are \
+            made of neighbours in time.
             """)
 
     @Option(name: .long, help: "Formats, separated by commas; all of them by default.")

@@ -76,6 +76,33 @@ static void compare_linear(int format, size_t rows, size_t columns, size_t token
     free(weights), free(input), free(bias), free(scales);
 }
 
+/// Panels of blocks with any bits at all, with 8-bit and with f32 activations.
+static void compare_blocks(int format, size_t bytes_per_256, size_t rows, size_t tokens) {
+    const size_t columns = 512, panels = (rows + 15) / 16, count = panels * 16 * bytes_per_256 * 2;
+    unsigned char *weights = malloc(count);
+    for (size_t i = 0; i < count; i++) weights[i] = (unsigned char)next_random();
+    float *input = random_floats(tokens * columns);
+    colony_activation_block *blocks[2];
+    for (int i = 0; i < 2; i++) {
+        blocks[i] = calloc(tokens * columns / 32, sizeof *blocks[i]);
+        (i ? neon : generic)->quantise(input, blocks[i], tokens * columns);
+    }
+    if (memcmp(blocks[0], blocks[1], tokens * columns / 32 * sizeof *blocks[0]) && failures++ < 20) puts("quantise");
+    colony_linear_arguments arguments = {
+        .weights = weights, .input = input, .input_stride = columns, .quantised_input = blocks[0],
+        .quantised_stride = columns / 32, .output = first_result, .output_stride = rows, .rows = rows,
+        .columns = columns, .tokens = tokens};
+    generic->linear_blocks[format](&arguments, 0, panels);
+    arguments.output = second_result;
+    neon->linear_blocks[format](&arguments, 0, panels);
+    expect_equal("linear_blocks", first_result, second_result, rows * tokens);
+    neon->linear_blocks_exact[format](&arguments, 0, panels);
+    arguments.output = first_result;
+    generic->linear_blocks_exact[format](&arguments, 0, panels);
+    expect_equal("linear_blocks_exact", first_result, second_result, rows * tokens);
+    free(weights), free(input), free(blocks[0]), free(blocks[1]);
+}
+
 static void compare_attention(size_t kv_heads, size_t group, size_t key_dim, size_t value_dim, size_t visible) {
     const size_t positions = 32, blocks = (visible + positions - 1) / positions;
     float *pointers[64];
@@ -143,6 +170,17 @@ int main(void) {
     for (int format = 0; format < COLONY_FORMAT_COUNT; format++) {
         for (size_t tokens = 1; tokens <= 13; tokens++) {
             for (size_t i = 0; i < 4; i++) compare_linear(format, 1 + next_random() % 150, columns[i], tokens);
+        }
+    }
+    const size_t bytes_per_256[COLONY_BLOCK_FORMAT_COUNT] = {
+        [COLONY_BLOCK_Q8_0] = 272,  [COLONY_BLOCK_Q4_0] = 144,   [COLONY_BLOCK_Q4_1] = 160, [COLONY_BLOCK_Q5_0] = 176,
+        [COLONY_BLOCK_Q5_1] = 192,  [COLONY_BLOCK_Q2_K] = 84,    [COLONY_BLOCK_Q3_K] = 110, [COLONY_BLOCK_Q4_K] = 144,
+        [COLONY_BLOCK_Q5_K] = 176,  [COLONY_BLOCK_Q6_K] = 210,   [COLONY_BLOCK_IQ4_NL] = 144,
+        [COLONY_BLOCK_IQ4_XS] = 136, [COLONY_BLOCK_MXFP4] = 136,
+    };
+    for (int format = 0; format < COLONY_BLOCK_FORMAT_COUNT; format++) {
+        for (size_t tokens = 1; tokens <= 7; tokens++) {
+            compare_blocks(format, bytes_per_256[format], 1 + next_random() % 60, tokens);
         }
     }
     for (size_t group = 1; group <= 9; group++) {
