@@ -34,6 +34,12 @@ import Testing
         #expect(model.mixtures[1].storage == .separate(prefix: "model.layers.1.mlp.experts"))
     }
 
+    @Test func expertsMayBeStacked() throws {
+        let model = try Self.describe(tensors: ["model.layers.1.mlp.experts.gate_proj"])
+        #expect(model.mixtures[0].storage == .separate(prefix: "model.layers.0.mlp.experts"))
+        #expect(model.mixtures[1].storage == .stacked(prefix: "model.layers.1.mlp.experts"))
+    }
+
     @Test func tiedEmbeddingsAreTheHead() throws {
         #expect(try Self.describe(["tie_word_embeddings": true]).headName == "model.embed_tokens.weight")
         #expect(try Self.describe().headName == "lm_head.weight")
