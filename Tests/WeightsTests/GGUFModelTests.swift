@@ -101,12 +101,32 @@ import Weights
         #expect(checkpoint.configuration == expected)
         let bytes = try #require(try checkpoint.smallFile("config.json", bytesMax: 1 << 20))
         #expect(try JSON(parsing: bytes) == expected)
-        #expect(try checkpoint.smallFile("absent.json", bytesMax: 1) == nil)
         #expect(
             throws: WeightsError.fileBeyondLimit(
                 file: checkpoint.path + " (as config.json)", byteCount: bytes.count, limit: 9)
         ) { try checkpoint.smallFile("config.json", bytesMax: 9) }
         #expect(throws: WeightsError.self) { try checkpoint.smallFile("../config.json", bytesMax: 1 << 20) }
+    }
+
+    @Test func theTokenizerComesAsFiles() throws {
+        // Every byte has a printable stand-in; the space's is the only one that these texts need.
+        let tokens = (33...126).map { String(UnicodeScalar(UInt8($0))) } + ["\u{120}", "hi", "<end>"]
+        var builder = Self.builder([
+            "tokenizer.ggml.model": .string("gpt2"), "tokenizer.ggml.pre": .string("gpt-2"),
+            "tokenizer.ggml.tokens": .strings(tokens), "tokenizer.ggml.merges": .strings(["h i"]),
+            "tokenizer.ggml.eos_token_id": .uint32(UInt32(tokens.count - 1)),
+            "tokenizer.chat_template": .string("{{ messages }}"),
+        ])
+        builder.tensors.removeFirst()
+        builder.add("token_embd.weight", [1, UInt64(tokens.count)], type: 0, [UInt8](repeating: 0, count: 4 * 97))
+        let checkpoint = try open(builder, TemporaryDirectory())
+        let document = try JSON(parsing: #require(try checkpoint.smallFile("tokenizer.json", bytesMax: 1 << 20)))
+        #expect(document["model"]?["vocab"]?["hi"] == 95)
+        #expect(try checkpoint.smallFile("chat_template.jinja", bytesMax: 99) == Array("{{ messages }}".utf8))
+        #expect(try checkpoint.smallFile("absent.json", bytesMax: 1) == nil)
+        #expect(throws: WeightsError.self) { try checkpoint.smallFile("tokenizer.json", bytesMax: 99) }
+        let mute = try open(Self.builder(), TemporaryDirectory())
+        #expect(throws: WeightsError.self) { try mute.smallFile("tokenizer.json", bytesMax: 1 << 20) }
     }
 
     @Test func whatIsLeftOutHasItsDefault() throws {

@@ -70,7 +70,7 @@ struct GGUFArchitecture: Sendable {
         if let other = model[name] { return other }
         guard name.hasPrefix(from) else { return nil }
         let rest = name.dropFirst(from.count)
-        guard let dot = rest.firstIndex(of: "."), let number = Int(rest[..<dot]), String(number) == rest[..<dot],
+        guard let dot = rest.firstIndex(of: "."), let number = UInt32(rest[..<dot]), String(number) == rest[..<dot],
             let other = layer[String(rest[rest.index(after: dot)...])]
         else { return nil }
         return "\(to)\(number).\(other)"
