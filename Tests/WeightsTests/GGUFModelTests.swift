@@ -174,7 +174,7 @@ import Weights
         #expect(try message(["general.architecture": nil]).contains("'general.architecture' is missing"))
         #expect(
             try message(["general.architecture": .string("mamba")])
-                .contains("architecture 'mamba' is not supported in GGUF files; supported: qwen3moe"))
+                .contains("architecture 'mamba' is not supported; these are: qwen3moe"))
         #expect(try message(["qwen3moe.block_count": nil]).contains("'qwen3moe.block_count' is missing"))
         #expect(
             try message(["qwen3moe.block_count": .string("two")])
