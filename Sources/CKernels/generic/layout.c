@@ -4,6 +4,14 @@
 
 #define PACK_COLUMNS 64
 
+size_t colony_prefetch_bytes(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_is("amd")) return 0;
+#endif
+    return 8192;
+}
+
 /// Columns [column, column + count) of one panel.
 static void pack_tile_2(
     const unsigned char *source, uint16_t *panel, size_t rows, size_t columns, size_t column, size_t count) {

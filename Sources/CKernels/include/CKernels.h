@@ -51,6 +51,7 @@ typedef struct colony_linear_arguments {
     size_t rows;
     size_t columns;
     size_t tokens;
+    size_t prefetch_bytes; // how far ahead weights in blocks are asked for
 } colony_linear_arguments;
 
 /// Attention of the query heads of one row that share key/value head `kv_head`.
@@ -100,6 +101,11 @@ const colony_kernel_table *_Nullable colony_kernels_generic(void);
 const colony_kernel_table *_Nullable colony_kernels_avx2(void);
 const colony_kernel_table *_Nullable colony_kernels_avx512(void);
 const colony_kernel_table *_Nullable colony_kernels_neon(void);
+
+/// How far ahead kernels ask for weights in blocks, in bytes: as far as the second cache level needs where the hardware's
+/// own prefetcher runs too short (Intel), else just ahead of using a block's lines, all of them at once (measured in
+/// docs/PERFORMANCE.md). No bit depends on it.
+size_t colony_prefetch_bytes(void);
 
 /// Interleaves row-major weights of `weight_bytes` (2 or 4) each, at any alignment, into panels.
 void colony_pack_panels(const void *source, void *panels, size_t rows, size_t columns, size_t weight_bytes);

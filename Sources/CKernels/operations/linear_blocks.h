@@ -12,8 +12,6 @@
 #ifndef BLOCK_INLINE
 #define BLOCK_INLINE INLINE
 #endif
-/// Far enough ahead for the second cache level: the hardware's own prefetcher runs too short.
-#define BLOCK_PREFETCH_BYTES 8192
 
 /// The integer dot products of one token with vectors `first` to `first` + `count` - 1 of a sub-block.
 INLINE lanes block_dot(
@@ -53,11 +51,11 @@ INLINE void block_sub(
     }
 }
 
-/// Asks for the part of the block that lies a fixed distance ahead of sub-block `sub`.
-INLINE void block_prefetch(const block_shape shape, const unsigned char *block, const int sub) {
+/// Asks for what lies some distance ahead of sub-block `sub`, see `colony_prefetch_bytes`.
+INLINE void block_prefetch(const block_shape shape, const unsigned char *ahead, const int sub) {
     const int lines = (shape.bytes + 63) / 64;
     UNROLL for (int line = lines * sub / shape.subs; line < lines * (sub + 1) / shape.subs; line++) {
-        __builtin_prefetch(block + BLOCK_PREFETCH_BYTES + line * 64, 0, 2);
+        __builtin_prefetch(ahead + line * 64, 0, 2);
     }
 }
 
@@ -76,7 +74,7 @@ BLOCK_INLINE void block_tile(
     }
     for (size_t b = 0; b < blocks; b++, block += shape.bytes) {
         UNROLL for (int sub = 0; sub < shape.subs; sub++) {
-            block_prefetch(shape, block, sub);
+            block_prefetch(shape, block + a->prefetch_bytes, sub);
             block_sub(format, block, sub, inputs, b * (size_t)shape.subs + (size_t)sub, sums, tokens);
         }
     }

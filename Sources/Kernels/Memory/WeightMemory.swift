@@ -44,6 +44,8 @@ final class WeightMemory: @unchecked Sendable {
     private static let current = Mutex<Piece?>(nil)
 
     /// Address space from the system; unmapped when nothing in it is used any more.
+    ///
+    /// `@unchecked Sendable`: `take` is called under the lock of `current` only, the rest never changes.
     private final class Piece: @unchecked Sendable {
         private static let hugePageBytes = 2 << 20
         private let base: UnsafeMutableRawPointer

@@ -74,12 +74,16 @@ extension PackedMatrix {
         arguments.quantised_stride = QuantisedRows.blocksPerRow(width: columns)
         arguments.output_stride = rows
         arguments.tokens = tokens
+        arguments.prefetch_bytes = prefetchBytes
         return arguments
     }
 }
 
 /// Panels that a task takes at least, so that the kernels find a whole tile: four panels for one token.
 let panelsPerStep = 4
+
+/// The same for all kernels of this machine.
+private let prefetchBytes = colony_prefetch_bytes()
 
 /// Values that are worth another thread where each costs little.
 private let valuesPerPieceMin = 16384
