@@ -15,6 +15,7 @@ from support.terminal import Terminal
 SCRIPTS = [
     ".ci/run",
     "Tests/Fuzz/run",
+    "benchmarks/peers/compare",
     "cluster/demo",
     "cluster/test",
     "cluster/lib/common.sh",
@@ -29,7 +30,7 @@ def test_script_parses(script):
     assert run(["bash", "-n", str(ROOT / script)]).returncode == 0
 
 
-@pytest.mark.parametrize("script", ["Tests/Fuzz/run", "cluster/demo", "cluster/test"])
+@pytest.mark.parametrize("script", ["Tests/Fuzz/run", "benchmarks/peers/compare", "cluster/demo", "cluster/test"])
 def test_script_explains_itself(script, tmp_path):
     result = subprocess.run([ROOT / script, "--help"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert result.returncode == 0 and f"usage: {script}" in result.stdout

@@ -1,0 +1,61 @@
+"""Colony: how it is found and measured."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from measure import Failed, run
+from peer import usage
+
+# A prompt so short that reading it does not count, where the start is measured.
+PROMPT_TOKENS_AT_START = 16
+
+
+class Colony:
+    """`clusterbench model` of a release build."""
+
+    name = "Colony"
+
+    def __init__(self, programs: Path, threads: int):
+        self.program = programs / "clusterbench"
+        self.threads = threads
+
+    def check(self):
+        """Whether there is something to measure."""
+        if not self.program.is_file():
+            raise Failed(f"{self.program} is missing: swift build -c release (or say --programs DIRECTORY)")
+        help_text = subprocess.run([self.program, "model", "--help"], capture_output=True, text=True, check=False)
+        if help_text.returncode != 0 or "--batch" not in help_text.stdout:
+            raise Failed(f"{self.program} has no command `model`: it is too old, swift build -c release")
+
+    def run(self, file: Path, prompt: int, tokens: int, sequences: list[int]):
+        return run([
+            self.program, "model", "--model", file, "--prompt", prompt, "--tokens", tokens,
+            "--batch", ",".join(map(str, sequences)), "--threads", self.threads, "--json"])
+
+    def measure(self, file: Path, prompt: int, tokens: int, together: list[int]) -> dict:
+        """Speeds in tokens per second, the read ceiling, and the largest resident set."""
+        outcome = self.run(file, prompt or PROMPT_TOKENS_AT_START, tokens, [1, *together])
+        return {**model_speeds(outcome.text), **usage([outcome])}
+
+    def start(self, file: Path, tokens: int) -> dict:
+        """Seconds from exec until the model is ready, and until `tokens` tokens were computed."""
+        outcome = self.run(file, PROMPT_TOKENS_AT_START, tokens, [1])
+        report = json.loads(outcome.text)
+        # What happens before loading begins is some milliseconds; measuring the read ceiling comes after it.
+        ready = report["loadSeconds"]
+        speed = model_speeds(outcome.text)["decode"]["1"]
+        return {"readySeconds": ready, "tokensSeconds": ready + tokens / speed, **usage([outcome])}
+
+
+def model_speeds(text: str) -> dict:
+    """Speeds from the JSON of `clusterbench model`."""
+    report = json.loads(text)
+    speeds: dict = {"decode": {}, "readGigabytesPerSecond": report["readGigabytesPerSecond"]}
+    for result in report["results"]:
+        if result["kind"] == "prompt":
+            speeds["prompt"] = result["tokensPerSecond"]
+        else:
+            speeds["decode"][str(result["sequences"])] = result["tokensPerSecond"]
+    speeds["instructionSet"] = report["instructionSet"]
+    return speeds
