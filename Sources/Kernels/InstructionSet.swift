@@ -6,7 +6,7 @@ public enum InstructionSet: String, CaseIterable, Sendable {
     case generic
     /// x86-64 with AVX2, FMA and F16C.
     case avx2
-    /// x86-64 with AVX-512 F, BW, DQ and VL.
+    /// x86-64 with AVX-512 F, BW, DQ, VL and VNNI.
     case avx512
     /// 64-bit ARM.
     case neon

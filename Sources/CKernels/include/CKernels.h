@@ -102,9 +102,9 @@ const colony_kernel_table *_Nullable colony_kernels_avx2(void);
 const colony_kernel_table *_Nullable colony_kernels_avx512(void);
 const colony_kernel_table *_Nullable colony_kernels_neon(void);
 
-/// How far ahead kernels ask for weights in blocks, in bytes: as far as the second cache level needs where the hardware's
-/// own prefetcher runs too short (Intel), else just ahead of using a block's lines, all of them at once (measured in
-/// docs/PERFORMANCE.md). No bit depends on it.
+/// How far ahead kernels ask for weights in blocks, in bytes: 8 KiB where the hardware's own prefetcher runs too short
+/// (Intel), else nothing: a block's lines, all at once, just before they are used. Measured in docs/PERFORMANCE.md. No
+/// bit depends on it.
 size_t colony_prefetch_bytes(void);
 
 /// Interleaves row-major weights of `weight_bytes` (2 or 4) each, at any alignment, into panels.

@@ -67,12 +67,14 @@ struct ModelCommand: ParsableCommand {
             instructionSet: InstructionSet(choice: isa),
             threadCount: threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount,
             activations: ActivationFormat(rawValue: activations) ?? .int8)
+        // Before the model is there: the memory that is read here would count as the model's at its peak.
+        let ceilings = Ceilings(compute: compute, rounds: rounds)
         let subject = try ModelUnderTest(
             path: model, compute: compute, sequencesMax: max(1, sequenceCounts.max() ?? 1),
             tokensPerSequenceMax: max(prompt, ModelUnderTest.promptTokensPerSequence) + tokens,
             prefillChunkTokens: prefillChunkTokens)
         defer { subject.stop() }
-        let report = ModelReport(path: model, subject: subject, compute: compute, rounds: rounds)
+        let report = ModelReport(path: model, subject: subject, compute: compute, ceilings: ceilings)
         if !json { print(report.header) }
         var results: [ModelResult] = []
         func add(_ result: ModelResult) {

@@ -15,7 +15,7 @@ struct ModelReport {
     let bytesPerToken: Double
     let ceilings: Ceilings
 
-    init(path: String, subject: ModelUnderTest, compute: Compute, rounds: Int) {
+    init(path: String, subject: ModelUnderTest, compute: Compute, ceilings: Ceilings) {
         self.path = path
         threadCount = compute.pool.threadCount
         instructionSet = compute.instructionSet
@@ -23,7 +23,7 @@ struct ModelReport {
         residentBytes = ProcessMemory.residentBytes()
         weightBytes = subject.weightBytes
         bytesPerToken = Double(subject.bytesPerToken)
-        ceilings = Ceilings(compute: compute, rounds: rounds)
+        self.ceilings = ceilings
     }
 
     var header: String {
