@@ -1,5 +1,4 @@
 import Basics
-import Dispatch
 import Engine
 import ExpertParallel
 import Foundation
@@ -200,26 +199,19 @@ public final class Coordinator: Sendable {
     private func loadLocally() throws -> (@Sendable () -> any ExpertBackend)? {
         let bytesTotal = shardSizes.reduce(0) { $0 + $1.byteCount }
         let stopwatch = Stopwatch()
-        let ended = DispatchSemaphore(value: 0)
-        let outcome = Mutex(ShardReader.Outcome.cancelled)
         let reader = ShardReader(
             shardSizes.map(\.shard), loader: loader, threadCount: options.threadCount,
             onShard: { [self] bytesRead in
                 let progress = LoadProgress(
                     bytesLoaded: bytesRead, bytesTotal: bytesTotal, seconds: stopwatch.elapsedSeconds)
                 state.withLock { $0.progress = .loadingExperts(progress) }
-            },
-            onEnd: { result in
-                outcome.withLock { $0 = result }
-                ended.signal()
             })
         let isStopping = state.withLock { state in
             state.localReader = reader
             return state.isStopping
         }
         if isStopping { reader.cancel() }
-        ended.wait()
-        switch outcome.withLock({ $0 }) {
+        switch reader.wait() {
         case .cancelled: return nil
         case .failed(let error): throw error
         case .finished(let weights): return hostLocally(weights)
@@ -228,7 +220,10 @@ public final class Coordinator: Sendable {
 
     private func hostLocally(_ weights: [ShardID: ExpertWeights]) -> @Sendable () -> any ExpertBackend {
         let table = ExpertTable(epoch: PlacementEpoch(1), weights: weights)
-        state.withLock { $0.localTable = table }
+        state.withLock { state in
+            state.localTable = table
+            state.localReader = nil
+        }
         let (compute, hiddenSize) = (compute, description.hiddenSize)
         return { LocalExpertBackend(table: table, compute: compute, hiddenSize: hiddenSize) }
     }

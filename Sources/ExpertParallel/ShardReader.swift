@@ -1,4 +1,5 @@
 import Basics
+import Dispatch
 import Foundation
 import Kernels
 import Synchronization
@@ -23,18 +24,21 @@ public final class ShardReader: Sendable {
         var isCancelled = false
         var bytesRead: UInt64 = 0
         var threadsLeft: Int
+        var outcome: Outcome?
     }
 
     private let loader: ExpertLoader
     private let progress: Mutex<Progress>
     private let onShard: @Sendable (_ bytesRead: UInt64) -> Void
     private let onEnd: @Sendable (Outcome) -> Void
+    private let ended = DispatchSemaphore(value: 0)
 
     /// Starts reading `shards`, which the model has; `kept` are there already. After each shard
     /// `onShard` is told how many bytes were read so far, at the end `onEnd` what came of it; both on reading threads.
     public init(
         _ shards: [ShardID], kept: [ShardID: ExpertWeights] = [:], loader: ExpertLoader, threadCount: Int,
-        onShard: @escaping @Sendable (_ bytesRead: UInt64) -> Void, onEnd: @escaping @Sendable (Outcome) -> Void
+        onShard: @escaping @Sendable (_ bytesRead: UInt64) -> Void = { _ in },
+        onEnd: @escaping @Sendable (Outcome) -> Void = { _ in }
     ) {
         self.loader = loader
         self.onShard = onShard
@@ -50,6 +54,13 @@ public final class ShardReader: Sendable {
 
     /// Stops at the next shard.
     public func cancel() { progress.withLock { $0.isCancelled = true } }
+
+    /// Waits until all threads have ended; not on one of them.
+    public func wait() -> Outcome {
+        ended.wait()
+        ended.signal()
+        return progress.withLock { $0.outcome ?? .cancelled }
+    }
 
     private func work() {
         while let shard = nextShard() {
@@ -68,10 +79,16 @@ public final class ShardReader: Sendable {
         let outcome = progress.withLock { progress -> Outcome? in
             progress.threadsLeft -= 1
             guard progress.threadsLeft == 0 else { return nil }
-            if progress.isCancelled { return .cancelled }
-            return progress.failure.map(Outcome.failed) ?? .finished(progress.weights)
+            progress.outcome = progress.isCancelled ? .cancelled : result(of: progress)
+            return progress.outcome
         }
-        if let outcome { onEnd(outcome) }
+        guard let outcome else { return }
+        onEnd(outcome)
+        ended.signal()
+    }
+
+    private func result(of progress: Progress) -> Outcome {
+        progress.failure.map(Outcome.failed) ?? .finished(progress.weights)
     }
 
     private func nextShard() -> ShardID? {

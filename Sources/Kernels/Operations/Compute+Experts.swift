@@ -58,8 +58,8 @@ extension Compute {
     public func gatedExperts(
         _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
     ) {
-        let matrices = batches.flatMap { [$0.weights.gate, $0.weights.up] }
-        let input = linearInput(input, for: matrices, scratch.input)
+        let asQuantised = batches.contains { takesQuantised($0.weights.gate) || takesQuantised($0.weights.up) }
+        let input = linearInput(input, asQuantised: asQuantised, scratch.input)
         let steps = plan(batches, input: input, output: output, scratch: &scratch)
         scratch.plans.withUnsafeBufferPointer { plans in
             guard !plans.isEmpty else { return }

@@ -23,8 +23,12 @@ extension Compute {
     /// Brings rows into the form in which the kernels of `matrices` take them: those of blocks want 8-bit activations,
     /// which are then in `scratch` until it is used again.
     public func linearInput(_ rows: RowsView, for matrices: [PackedMatrix], _ scratch: QuantisedRows) -> LinearInput {
+        linearInput(rows, asQuantised: matrices.contains(where: takesQuantised), scratch)
+    }
+
+    func linearInput(_ rows: RowsView, asQuantised: Bool, _ scratch: QuantisedRows) -> LinearInput {
         var input = LinearInput(rows)
-        if matrices.contains(where: takesQuantised) { input.quantised = quantise(rows, scratch) }
+        if asQuantised { input.quantised = quantise(rows, scratch) }
         return input
     }
 

@@ -57,22 +57,29 @@ struct Ceilings {
     let floatGigaoperationsPerSecond: Double
 
     init(compute: Compute, rounds: Int) {
+        readGigabytesPerSecond = Self.readGigabytesPerSecond(compute: compute, rounds: rounds)
+        let count = 2_000_000
+        let perThread = Double(compute.pool.threadCount * count)
+        integerGigaoperationsPerSecond = Self.rate(perThread * Double(Compute.integerOperationsPerRound), rounds) {
+            compute.integerOperations(rounds: count)
+        }
+        floatGigaoperationsPerSecond = Self.rate(perThread * Double(Compute.floatOperationsPerRound), rounds) {
+            compute.floatOperations(rounds: count)
+        }
+    }
+
+    /// How fast all threads together read memory that no cache holds.
+    static func readGigabytesPerSecond(compute: Compute, rounds: Int) -> Double {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 30, alignment: 1 << 21)
         defer { buffer.deallocate() }
         buffer.initializeMemory(as: UInt8.self, repeating: 1)
-        let threads = Double(compute.pool.threadCount)
-        func rate(_ operations: Double, _ body: () -> Void) -> Double {
-            operations / median(of: rounds) { seconds(body) } / 1e9
-        }
         let bytes = UnsafeRawBufferPointer(buffer)
-        readGigabytesPerSecond = rate(Double(bytes.count)) { compute.readAll(bytes) }
-        let count = 2_000_000
-        integerGigaoperationsPerSecond = rate(threads * Double(count * Compute.integerOperationsPerRound)) {
-            compute.integerOperations(rounds: count)
-        }
-        floatGigaoperationsPerSecond = rate(threads * Double(count * Compute.floatOperationsPerRound)) {
-            compute.floatOperations(rounds: count)
-        }
+        return rate(Double(bytes.count), rounds) { compute.readAll(bytes) }
+    }
+
+    /// Billions of `operations` per second, the median of `rounds`.
+    private static func rate(_ operations: Double, _ rounds: Int, _ body: () -> Void) -> Double {
+        operations / median(of: rounds) { seconds(body) } / 1e9
     }
 }
 
@@ -130,7 +137,7 @@ func seconds(_ body: () -> Void) -> Double {
     return (ContinuousClock.now - start) / .seconds(1)
 }
 
-func median(of rounds: Int, _ measure: () -> Double) -> Double {
-    let sorted = (0..<rounds).map { _ in measure() }.sorted()
+func median(of rounds: Int, _ measure: () throws -> Double) rethrows -> Double {
+    let sorted = try (0..<rounds).map { _ in try measure() }.sorted()
     return sorted[sorted.count / 2]
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Basics
-import Foundation
 import Kernels
 
 /// `clusterbench kernels`: what the linear layers reach of what this machine can do.
@@ -29,16 +28,7 @@ struct KernelsCommand: ParsableCommand {
     @Option(name: .long, help: "Weights of all matrices of a format together, in MiB.")
     var mebibytes = 1024
 
-    @Option(name: .long, help: "Compute threads; 0: one per processor.")
-    var threads = 0
-
-    @Option(
-        name: .long,
-        help: "Instruction set: auto, or one of \(InstructionSet.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var isa = "auto"
-
-    @Option(name: .long, help: "Activations with block formats: int8 or f32.")
-    var activations = ActivationFormat.int8.rawValue
+    @OptionGroup var computeOptions: ComputeOptions
 
     @Option(name: .long, help: "Measurements of each; the median is shown.")
     var rounds = 5
@@ -67,16 +57,10 @@ struct KernelsCommand: ParsableCommand {
             throw ValidationError(
                 "mebibytes is from 1 to \(limits.mebibytesMax), rounds from 1 to \(limits.roundsMax)")
         }
-        guard ActivationFormat(rawValue: activations) != nil else {
-            throw ValidationError("activations is int8 or f32")
-        }
     }
 
     func run() throws {
-        let compute = try Compute(
-            instructionSet: InstructionSet(choice: isa),
-            threadCount: threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount,
-            activations: ActivationFormat(rawValue: activations) ?? .int8)
+        let compute = try computeOptions.makeCompute()
         let measurement = KernelMeasurement(
             compute: compute, rows: rows, columns: columns, byteCount: mebibytes << 20, rounds: rounds)
         if !json { print(KernelResult.header(compute: compute, rows: rows, columns: columns)) }

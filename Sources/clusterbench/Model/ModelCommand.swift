@@ -1,6 +1,5 @@
 import ArgumentParser
 import Basics
-import Foundation
 import Kernels
 import OrderedCollections
 
@@ -26,14 +25,7 @@ struct ModelCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "Numbers of sequences that generate together, separated by commas.")
     var batch = "1,4,8,16,32"
 
-    @Option(name: .long, help: "Compute threads; 0: one per processor.")
-    var threads = 0
-
-    @Option(name: .long, help: "Instruction set: auto, generic, avx2, avx512 or neon.")
-    var isa = "auto"
-
-    @Option(name: .long, help: "Activations with weights in blocks: int8 or f32.")
-    var activations = ActivationFormat.int8.rawValue
+    @OptionGroup var computeOptions: ComputeOptions
 
     @Option(name: .long, help: "Prompt tokens in one step.")
     var prefillChunkTokens = 512
@@ -57,24 +49,19 @@ struct ModelCommand: ParsableCommand {
         guard (1...limits.roundsMax).contains(rounds) else {
             throw ValidationError("rounds are from 1 to \(limits.roundsMax)")
         }
-        guard ActivationFormat(rawValue: activations) != nil else {
-            throw ValidationError("activations is int8 or f32")
-        }
     }
 
     func run() throws {
-        let compute = try Compute(
-            instructionSet: InstructionSet(choice: isa),
-            threadCount: threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount,
-            activations: ActivationFormat(rawValue: activations) ?? .int8)
+        let compute = try computeOptions.makeCompute()
         // Before the model is there: the memory that is read here would count as the model's at its peak.
-        let ceilings = Ceilings(compute: compute, rounds: rounds)
+        let readGigabytesPerSecond = Ceilings.readGigabytesPerSecond(compute: compute, rounds: rounds)
         let subject = try ModelUnderTest(
             path: model, compute: compute, sequencesMax: max(1, sequenceCounts.max() ?? 1),
             tokensPerSequenceMax: max(prompt, ModelUnderTest.promptTokensPerSequence) + tokens,
             prefillChunkTokens: prefillChunkTokens)
         defer { subject.stop() }
-        let report = ModelReport(path: model, subject: subject, compute: compute, ceilings: ceilings)
+        let report = ModelReport(
+            path: model, subject: subject, compute: compute, readGigabytesPerSecond: readGigabytesPerSecond)
         if !json { print(report.header) }
         var results: [ModelResult] = []
         func add(_ result: ModelResult) {

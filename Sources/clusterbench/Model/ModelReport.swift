@@ -13,9 +13,9 @@ struct ModelReport {
     let residentBytes: UInt64
     let weightBytes: UInt64
     let bytesPerToken: Double
-    let ceilings: Ceilings
+    let readGigabytesPerSecond: Double
 
-    init(path: String, subject: ModelUnderTest, compute: Compute, ceilings: Ceilings) {
+    init(path: String, subject: ModelUnderTest, compute: Compute, readGigabytesPerSecond: Double) {
         self.path = path
         threadCount = compute.pool.threadCount
         instructionSet = compute.instructionSet
@@ -23,7 +23,7 @@ struct ModelReport {
         residentBytes = ProcessMemory.residentBytes()
         weightBytes = subject.weightBytes
         bytesPerToken = Double(subject.bytesPerToken)
-        self.ceilings = ceilings
+        self.readGigabytesPerSecond = readGigabytesPerSecond
     }
 
     var header: String {
@@ -33,7 +33,7 @@ struct ModelReport {
             \(path): \(weights) of weights, \(resident) resident, ready after \
             \(String(format: "%.2f", loadSeconds)) s
             \(instructionSet.rawValue), \(threadCount) threads; reading memory: \
-            \(String(format: "%.1f", ceilings.readGigabytesPerSecond)) GB/s
+            \(String(format: "%.1f", readGigabytesPerSecond)) GB/s
             """
     }
 
@@ -50,7 +50,7 @@ struct ModelReport {
             let share = gigabytesPerSecond(result).map { rate in
                 String(
                     format: ", %.1f GB/s (%.0f %% of the ceiling)", rate,
-                    100 * rate / ceilings.readGigabytesPerSecond)
+                    100 * rate / readGigabytesPerSecond)
             }
             return String(format: "decode, %d together: %.1f tokens/s", result.sequences, result.tokensPerSecond)
                 + (share ?? "")
@@ -70,7 +70,7 @@ struct ModelReport {
             "model": .string(path), "threads": .integer(Int64(threadCount)),
             "instructionSet": .string(instructionSet.rawValue), "loadSeconds": .double(loadSeconds),
             "residentBytes": .integer(Int64(residentBytes)), "weightBytes": .integer(Int64(weightBytes)),
-            "readGigabytesPerSecond": .double(ceilings.readGigabytesPerSecond), "results": .array(list),
+            "readGigabytesPerSecond": .double(readGigabytesPerSecond), "results": .array(list),
         ])
     }
 }

@@ -1,12 +1,10 @@
 import Basics
-import Dispatch
 import Engine
 import ExpertParallel
 import Foundation
 import Kernels
 import Models
 import ServiceSupport
-import Synchronization
 import Weights
 import Wire
 
@@ -84,16 +82,9 @@ final class ModelUnderTest {
         _ checkpoint: Checkpoint, _ description: ModelDescription, threadCount: Int
     ) throws -> ExpertTable {
         let loader = ExpertLoader(checkpoint: checkpoint, description: description)
-        let ended = DispatchSemaphore(value: 0)
-        let outcome = Mutex(ShardReader.Outcome.cancelled)
         let reader = ShardReader(
-            try loader.shardSizes().map(\.shard), loader: loader, threadCount: threadCount, onShard: { _ in },
-            onEnd: { result in
-                outcome.withLock { $0 = result }
-                ended.signal()
-            })
-        withExtendedLifetime(reader) { ended.wait() }
-        switch outcome.withLock({ $0 }) {
+            try loader.shardSizes().map(\.shard), loader: loader, threadCount: threadCount)
+        switch reader.wait() {
         case .cancelled: throw MeasurementError("loading was cancelled")
         case .failed(let error): throw error
         case .finished(let weights): return ExpertTable(epoch: PlacementEpoch(1), weights: weights)
@@ -103,22 +94,20 @@ final class ModelUnderTest {
     /// Tokens per second of one prompt, up to its first token.
     func measurePrompt(tokens: Int, rounds: Int) throws -> ModelResult {
         _ = try generate(sequences: 1, prompt: min(tokens, Self.promptTokensPerSequence), tokens: 1)
-        let rates = try (0..<rounds).map { _ in
+        let rate = try median(of: rounds) {
             Double(tokens) / (try generate(sequences: 1, prompt: tokens, tokens: 1).untilAllBegan)
         }
-        return ModelResult(
-            kind: .prompt, sequences: 1, tokens: tokens, tokensPerSecond: rates.sorted()[rates.count / 2])
+        return ModelResult(kind: .prompt, sequences: 1, tokens: tokens, tokensPerSecond: rate)
     }
 
     /// Tokens per second of several sequences together, from the moment when each has its first token.
     func measureDecode(sequences: Int, tokens: Int, rounds: Int) throws -> ModelResult {
-        let rates = try (0..<rounds).map { _ in
+        let rate = try median(of: rounds) {
             let times = try generate(
                 sequences: sequences, prompt: Self.promptTokensPerSequence, tokens: tokens + 1)
             return Double(times.tokensAfterAllBegan) / (times.untilAllEnded - times.untilAllBegan)
         }
-        return ModelResult(
-            kind: .decode, sequences: sequences, tokens: tokens, tokensPerSecond: rates.sorted()[rates.count / 2])
+        return ModelResult(kind: .decode, sequences: sequences, tokens: tokens, tokensPerSecond: rate)
     }
 
     private func generate(sequences: Int, prompt: Int, tokens: Int) throws -> GenerationRun.Times {
