@@ -44,12 +44,23 @@ public final class Compute: @unchecked Sendable {
         for task in 0..<taskCount { body(task, 0) }
     }
 
-    /// Runs `body` over all of `count` in contiguous pieces of about `grain` or more, a few per thread.
+    /// Runs `body` on ranges of steps through weights that meet `tokenCount` tokens, `work` multiply-adds in all. Few
+    /// tokens wait for memory, which is read fastest in long runs; many keep a thread busy for a while in each step, so
+    /// that steps are shared out one by one.
+    func runSteps(_ stepCount: Int, tokenCount: Int, work: Int, _ body: (Range<Int>) -> Void) {
+        if work <= serialWorkMax { return body(0..<stepCount) }
+        if tokenCount < tokensPerLongRunMax { return parallel(stepCount, grain: 1, body) }
+        pool.run(stepCount) { body($0..<$0 + 1) }
+    }
+
+    /// Runs `body` over all of `count` in contiguous pieces of `grain` or more, a few per thread.
     func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
-        let pieces = min(max(count / max(grain, 1), 1), pool.threadCount * piecesPerThread)
-        if pieces == 1 { return body(0..<count) }
-        pool.run(pieces) { piece in
-            body((count * piece / pieces)..<(count * (piece + 1) / pieces))
+        let grains = max(count / max(grain, 1), 1)
+        if grains == 1 || pool.threadCount == 1 { return body(0..<count) }
+        let pieces = WorkPieces(grains, threadCount: pool.threadCount)
+        pool.run(pieces.pieceCount) { index in
+            let piece = pieces[index]
+            if !piece.isEmpty { body(count * piece.lowerBound / grains..<count * piece.upperBound / grains) }
         }
     }
 }
@@ -57,5 +68,5 @@ public final class Compute: @unchecked Sendable {
 /// Multiply-adds that one thread does in the microseconds that sharing them out would take.
 let serialWorkMax = 1 << 16
 
-/// Enough that a thread that is late or slow leaves its share to the others.
-let piecesPerThread = 4
+/// From so many tokens on, weights wait for arithmetic rather than arithmetic for weights.
+let tokensPerLongRunMax = 8

@@ -47,6 +47,10 @@ INLINE words words_add(words a, int32_t addend) {
     return words_of(_mm256_add_epi32(a.low, b), _mm256_add_epi32(a.high, b));
 }
 
+INLINE words words_sum(words a, words b) {
+    return words_of(_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high));
+}
+
 INLINE words words_right(words a, int bits) {
     return words_of(_mm256_srli_epi32(a.low, bits), _mm256_srli_epi32(a.high, bits));
 }

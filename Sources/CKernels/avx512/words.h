@@ -13,6 +13,7 @@ INLINE words words_and(words a, uint32_t mask) { return _mm512_and_si512(a, word
 INLINE words words_or(words a, words b) { return _mm512_or_si512(a, b); }
 INLINE words words_xor(words a, uint32_t mask) { return _mm512_xor_si512(a, words_splat(mask)); }
 INLINE words words_add(words a, int32_t addend) { return _mm512_add_epi32(a, _mm512_set1_epi32(addend)); }
+INLINE words words_sum(words a, words b) { return _mm512_add_epi32(a, b); }
 INLINE words words_right(words a, const int bits) { return _mm512_srli_epi32(a, (unsigned)bits); }
 INLINE words words_right_signed(words a, const int bits) { return _mm512_srai_epi32(a, (unsigned)bits); }
 INLINE words words_left(words a, const int bits) { return _mm512_slli_epi32(a, (unsigned)bits); }

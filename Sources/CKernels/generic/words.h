@@ -23,6 +23,7 @@ INLINE words words_and(words a, uint32_t mask) { EACH a.at[i] &= mask; return a;
 INLINE words words_or(words a, words b) { EACH a.at[i] |= b.at[i]; return a; }
 INLINE words words_xor(words a, uint32_t mask) { EACH a.at[i] ^= mask; return a; }
 INLINE words words_add(words a, int32_t addend) { EACH a.at[i] += (uint32_t)addend; return a; }
+INLINE words words_sum(words a, words b) { EACH a.at[i] += b.at[i]; return a; }
 INLINE words words_right(words a, int bits) { EACH a.at[i] >>= bits; return a; }
 INLINE words words_right_signed(words a, int bits) { EACH a.at[i] = (uint32_t)((int32_t)a.at[i] >> bits); return a; }
 INLINE words words_left(words a, int bits) { EACH a.at[i] <<= bits; return a; }

@@ -43,6 +43,8 @@ INLINE words words_add(words a, int32_t addend) {
     return a;
 }
 
+INLINE words words_sum(words a, words b) { EACH a.at[i] = vaddq_u32(a.at[i], b.at[i]); return a; }
+
 INLINE words words_right(words a, int bits) { EACH a.at[i] = vshlq_u32(a.at[i], vdupq_n_s32(-bits)); return a; }
 INLINE words words_left(words a, int bits) { EACH a.at[i] = vshlq_u32(a.at[i], vdupq_n_s32(bits)); return a; }
 

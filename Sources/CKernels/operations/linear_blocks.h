@@ -9,22 +9,30 @@
 #pragma STDC FP_CONTRACT OFF
 
 #define BLOCK_VECTORS 8
+/// Up to so many tokens have two chains of dot products each.
+#define BLOCK_CHAINS_TOKENS 2
 #ifndef BLOCK_INLINE
 #define BLOCK_INLINE INLINE
 #endif
 
-/// The integer dot products of one token with vectors `first` to `first` + `count` - 1 of a sub-block.
+INLINE words block_dot_vector(const block_shape shape, words sum, words codes, const int8_t *activations) {
+    int32_t four;
+    __builtin_memcpy(&four, activations, sizeof four);
+    return shape.is_full ? words_dot_full(sum, codes, four) : words_dot(sum, codes, four);
+}
+
+/// The integer dot products of one token with vectors `first` to `first` + `count` - 1 of a sub-block, in one chain or
+/// in two, which few tokens want so as not to wait for each addition.
 INLINE lanes block_dot(
     const block_shape shape, const words *codes, const int first, const int count, const int8_t *activations,
-    int32_t activation_sum) {
+    int32_t activation_sum, const int chains) {
     const int32_t start = shape.is_full ? words_full_start(activation_sum) : -shape.zero * activation_sum;
-    words dot = words_splat((uint32_t)start);
+    words even = words_splat((uint32_t)start), odd = words_splat(0);
     UNROLL for (int v = first; v < first + count; v++) {
-        int32_t four;
-        __builtin_memcpy(&four, activations + v * 4, sizeof four);
-        dot = shape.is_full ? words_dot_full(dot, codes[v], four) : words_dot(dot, codes[v], four);
+        if (chains == 1 || v % 2 == 0) even = block_dot_vector(shape, even, codes[v], activations + v * 4);
+        else odd = block_dot_vector(shape, odd, codes[v], activations + v * 4);
     }
-    return words_to_lanes(dot);
+    return words_to_lanes(chains == 1 ? even : words_sum(even, odd));
 }
 
 /// Adds 32 columns to the sums of `tokens` tokens, whose activations there are `inputs[t][index]`.
@@ -41,7 +49,8 @@ INLINE void block_sub(
         UNROLL for (int t = 0; t < tokens; t++) {
             const colony_activation_block *x = inputs[t] + index;
             const int32_t sum = shape.halves == 1 ? x->sum : half ? x->sum - x->first_sum : x->first_sum;
-            const lanes dot = block_dot(shape, codes, half * vectors, vectors, x->codes, sum);
+            const lanes dot = block_dot(
+                shape, codes, half * vectors, vectors, x->codes, sum, tokens <= BLOCK_CHAINS_TOKENS ? 2 : 1);
             sums[t] = lanes_fma(dot, lanes_multiply(scale, lanes_splat(x->scale)), sums[t]);
             if (shape.has_minimum) {
                 const float scaled_sum = shape.halves == 1 ? x->scaled_sum : x->scale * (float)sum;

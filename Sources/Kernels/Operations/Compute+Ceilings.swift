@@ -12,11 +12,11 @@ extension Compute {
     @discardableResult
     public func readAll(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         guard let base = bytes.baseAddress else { return 0 }
-        let pieces = pool.threadCount * piecesPerThread
-        let results = Rows(capacity: pieces, width: 1)
-        pool.run(pieces) { piece in
-            let (start, end) = (bytes.count * piece / pieces, bytes.count * (piece + 1) / pieces)
-            results.view[piece][0] = Float(table.ceiling_read(base + start, end - start))
+        let pieces = WorkPieces(bytes.count, threadCount: pool.threadCount)
+        let results = Rows(capacity: pieces.pieceCount, width: 1)
+        pool.run(pieces.pieceCount) { index in
+            let piece = pieces[index]
+            results.view[index][0] = Float(table.ceiling_read(base + piece.lowerBound, piece.count))
         }
         return UInt32(results.view.floats.count { $0 != 0 })
     }

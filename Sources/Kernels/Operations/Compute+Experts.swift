@@ -47,9 +47,28 @@ private struct ExpertPlan {
     var downKernel: LinearKernel
     /// Where the hidden rows go as 8-bit integers, if the down projection takes them so.
     var hidden: UnsafeMutablePointer<colony_activation_block>?
-    /// Steps of `panelsPerStep` panels before this expert's, in each of the two regions.
-    var firstHiddenStep = 0
-    var firstOutputStep = 0
+    /// This expert's steps in each of the two regions.
+    var hiddenSteps = ExpertSteps()
+    var outputSteps = ExpertSteps()
+}
+
+/// Which steps of a region are one expert's: each is `panelsPerStep` of its panels, the last one what is left.
+private struct ExpertSteps {
+    var range = 0..<0
+    var panelCount = 0
+
+    init() {}
+
+    init(after previous: Int, panelCount: Int) {
+        self.panelCount = panelCount
+        range = previous..<previous + (panelCount + panelsPerStep - 1) / panelsPerStep
+    }
+
+    /// The panels of some of these steps.
+    func panels(of steps: Range<Int>) -> (first: Int, count: Int) {
+        let first = (steps.lowerBound - range.lowerBound) * panelsPerStep
+        return (first, min(steps.count * panelsPerStep, panelCount - first))
+    }
 }
 
 extension Compute {
@@ -61,24 +80,23 @@ extension Compute {
         let asQuantised = batches.contains { takesQuantised($0.weights.gate) || takesQuantised($0.weights.up) }
         let input = linearInput(input, asQuantised: asQuantised, scratch.input)
         let steps = plan(batches, input: input, output: output, scratch: &scratch)
+        let tokensPerExpert = batches.isEmpty ? 0 : steps.tokens / batches.count
         scratch.plans.withUnsafeBufferPointer { plans in
             guard !plans.isEmpty else { return }
-            run(steps.hidden, work: 2 * steps.work) { step, _ in
-                let expert = plans[Self.expert(of: step, in: plans) { $0.firstHiddenStep }]
-                hiddenStep(expert, step: step - expert.firstHiddenStep)
+            runSteps(steps.hidden, tokenCount: tokensPerExpert, work: 2 * steps.work) { steps in
+                Self.forEachExpert(of: steps, in: plans, \.hiddenSteps, hiddenPanels)
             }
-            run(steps.output, work: steps.work) { step, _ in
-                let expert = plans[Self.expert(of: step, in: plans) { $0.firstOutputStep }]
-                let (first, count) = Self.panels(of: step - expert.firstOutputStep, rows: expert.down.rows)
-                withUnsafePointer(to: expert.down) { expert.downKernel($0, first, count) }
+            runSteps(steps.output, tokenCount: tokensPerExpert, work: steps.work) { steps in
+                Self.forEachExpert(of: steps, in: plans, \.outputSteps) { expert, first, count in
+                    withUnsafePointer(to: expert.down) { expert.downKernel($0, first, count) }
+                }
             }
         }
     }
 
-    /// Gate, up and activation of a few panels (whole blocks of 32 rows), for all tokens of the expert.
-    private func hiddenStep(_ expert: ExpertPlan, step: Int) {
+    /// Gate, up and activation of some panels (whole blocks of 32 rows), for all tokens of the expert.
+    private func hiddenPanels(_ expert: ExpertPlan, first: Int, count: Int) {
         let rows = expert.gate.rows
-        let (first, count) = Self.panels(of: step, rows: rows)
         withUnsafePointer(to: expert.gate) { expert.gateKernel($0, first, count) }
         withUnsafePointer(to: expert.up) { expert.upKernel($0, first, count) }
         guard let gate = expert.gate.output, let up = expert.up.output else { return }
@@ -94,30 +112,40 @@ extension Compute {
         }
     }
 
-    private static func panels(of step: Int, rows: Int) -> (first: Int, count: Int) {
-        let first = step * panelsPerStep
-        return (first, min(panelsPerStep, (rows + panelRows - 1) / panelRows - first))
+    /// Calls `body` with the panels of every expert that `steps` touch, as long a run of each as there is.
+    private static func forEachExpert(
+        of steps: Range<Int>, in plans: UnsafeBufferPointer<ExpertPlan>, _ share: KeyPath<ExpertPlan, ExpertSteps>,
+        _ body: (_ expert: ExpertPlan, _ firstPanel: Int, _ panelCount: Int) -> Void
+    ) {
+        var index = expert(of: steps.lowerBound, in: plans, share)
+        while index < plans.count, plans[index][keyPath: share].range.lowerBound < steps.upperBound {
+            let own = plans[index][keyPath: share]
+            let (first, count) = own.panels(of: own.range.clamped(to: steps))
+            body(plans[index], first, count)
+            index += 1
+        }
     }
 
     /// The last expert whose tasks begin at or before `step`.
     private static func expert(
-        of step: Int, in plans: UnsafeBufferPointer<ExpertPlan>, _ start: (ExpertPlan) -> Int
+        of step: Int, in plans: UnsafeBufferPointer<ExpertPlan>, _ share: KeyPath<ExpertPlan, ExpertSteps>
     ) -> Int {
         var low = 0
         var high = plans.count
         while high - low > 1 {
             let middle = (low + high) / 2
-            if start(plans[middle]) <= step { low = middle } else { high = middle }
+            if plans[middle][keyPath: share].range.lowerBound <= step { low = middle } else { high = middle }
         }
         return low
     }
 }
 
 extension Compute {
-    /// Lays out scratch and tasks; answers how many tasks each region has, and the multiply-adds of one projection.
+    /// Lays out scratch and tasks; answers how many steps each region has, how many tokens all experts
+    /// together, and the multiply-adds of one projection.
     private func plan(
         _ batches: [ExpertBatch], input: LinearInput, output: RowsView, scratch: inout ExpertScratch
-    ) -> (hidden: Int, output: Int, work: Int) {
+    ) -> (hidden: Int, output: Int, tokens: Int, work: Int) {
         var tokens = 0
         var hiddenFloats = 0
         var hiddenBlocks = 0
@@ -128,7 +156,7 @@ extension Compute {
         }
         scratch.reserve(tokens: tokens, hiddenFloats: hiddenFloats, hiddenBlocks: hiddenBlocks)
         scratch.plans.removeAll(keepingCapacity: true)
-        var steps = (hidden: 0, output: 0, work: hiddenFloats * input.width)
+        var steps = (hidden: 0, output: 0, tokens: tokens, work: hiddenFloats * input.width)
         var firstToken = 0
         var firstFloat = 0
         var firstBlock = 0
@@ -142,13 +170,13 @@ extension Compute {
                 plan.down.quantised_input = UnsafePointer(plan.hidden)
                 firstBlock += batch.inputRows.count * plan.down.quantised_stride
             }
-            plan.firstHiddenStep = steps.hidden
-            plan.firstOutputStep = steps.output
+            plan.hiddenSteps = ExpertSteps(after: steps.hidden, panelCount: weights.gate.panelCount)
+            plan.outputSteps = ExpertSteps(after: steps.output, panelCount: weights.down.panelCount)
             scratch.plans.append(plan)
             firstToken += batch.inputRows.count
             firstFloat += batch.inputRows.count * weights.gate.rows
-            steps.hidden += (weights.gate.panelCount + panelsPerStep - 1) / panelsPerStep
-            steps.output += (weights.down.panelCount + panelsPerStep - 1) / panelsPerStep
+            steps.hidden = plan.hiddenSteps.range.upperBound
+            steps.output = plan.outputSteps.range.upperBound
         }
         return steps
     }

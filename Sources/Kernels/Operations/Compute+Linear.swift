@@ -57,9 +57,8 @@ extension Compute {
         let kernel = kernel(m)
         let work = m.rows * m.columns * input.count
         withUnsafePointer(to: arguments) { pointer in
-            if work <= serialWorkMax { return kernel(pointer, 0, m.panelCount) }
             let steps = (m.panelCount + panelsPerStep - 1) / panelsPerStep
-            parallel(steps, grain: 1) { range in
+            runSteps(steps, tokenCount: input.count, work: work) { range in
                 let first = range.lowerBound * panelsPerStep
                 kernel(pointer, first, min(range.upperBound * panelsPerStep, m.panelCount) - first)
             }
