@@ -81,9 +81,12 @@ BLOCK_INLINE void block_tile(
         inputs[t] = a->quantised_input + row * a->quantised_stride;
         sums[t] = lanes_splat(0);
     }
+    // From 4 tokens on a tile computes long enough for the next panel to arrive meanwhile: the first tile asks for it.
+    const size_t panel_bytes = blocks * (size_t)shape.bytes;
+    const size_t ahead = tokens >= 4 ? panel_bytes : a->prefetch_bytes;
     for (size_t b = 0; b < blocks; b++, block += shape.bytes) {
         UNROLL for (int sub = 0; sub < shape.subs; sub++) {
-            block_prefetch(shape, block + a->prefetch_bytes, sub);
+            if (token == 0 || tokens < 4) block_prefetch(shape, block + ahead, sub);
             block_sub(format, block, sub, inputs, b * (size_t)shape.subs + (size_t)sub, sums, tokens);
         }
     }
