@@ -14,6 +14,18 @@ public enum InstructionSetChoice: String, Hashable, Sendable, CaseIterable {
     case neon
 }
 
+/// How keys and values are stored.
+public enum KeyValueFormatChoice: String, Hashable, Sendable, CaseIterable {
+    /// f16 where a model's weights are quantised, else f32.
+    case auto
+    /// Single precision.
+    case f32
+    /// Half precision.
+    case f16
+    /// 8-bit integers with scales.
+    case int8
+}
+
 /// Everything that a cluster's processes are told at start. What each value means, its unit and its range stand in
 /// `ConfigurationOption.all`; names here are those of the keys.
 public struct ClusterConfiguration: Hashable, Sendable {
@@ -31,6 +43,8 @@ public struct ClusterConfiguration: Hashable, Sendable {
         public var contextTokensMax = 0
         /// Memory for keys and values, in bytes.
         public var kvCacheBytes: UInt64 = 1 << 30
+        /// How keys and values are stored.
+        public var kvCacheFormat = KeyValueFormatChoice.auto
         /// Sequences in one step.
         public var batchSequencesMax = 64
         /// Prompt tokens in one step.

@@ -43,6 +43,10 @@ extension ConfigurationOption {
                 "kv_cache_bytes", .byteCount(1 << 20...1 << 50), "1GiB",
                 "Memory for keys and values of all sequences. Too small: few sequences run at once."),
             OptionEntry(
+                "kv_cache_format", .choice(KeyValueFormatChoice.allCases.map(\.rawValue)), "auto",
+                "How they are stored; f16 takes half of f32, int8 a quarter. auto: f16 for quantised weights, else f32."
+            ),
+            OptionEntry(
                 "batch_sequences_max", .integer(1...4096), "64",
                 "Sequences in one step. Too big: each token takes longer; too small: others wait."),
             OptionEntry(

@@ -113,6 +113,10 @@ struct ConfigurationReader {
         try required(key, position: position) { text, _ in InstructionSetChoice(rawValue: text) }
     }
 
+    func keyValueFormat(_ key: String) throws(ConfigurationError) -> KeyValueFormatChoice {
+        try required(key, position: nil) { text, _ in KeyValueFormatChoice(rawValue: text) }
+    }
+
     func node(_ key: String, position: Int? = nil) throws(ConfigurationError) -> NodeID {
         try required(key, position: position) { text, _ in isNodeName(text) ? NodeID(text) : nil }
     }

@@ -177,7 +177,11 @@ public final class Coordinator: Sendable {
             }
             logger.info(
                 "engine started",
-                metadata: ["context": "\(engine.contextTokensMax)", "cache": "\(engine.cachedTokensMax)"])
+                metadata: [
+                    "context": "\(engine.contextTokensMax)", "cache": "\(engine.cachedTokensMax)",
+                    "keyValueFormat": "\(engine.keyValueFormats.map(\.rawValue).joined(separator: "/"))",
+                    "keyValueBytesPerToken": "\(engine.keyValueBytesPerToken)",
+                ])
             if isStopping { engine.stop() }
         } catch {
             logger.error("cannot serve", metadata: ["reason": "\(error)"])

@@ -17,13 +17,19 @@ public struct EngineOptions: Sendable {
     public var waitingMax: Int
     /// Memory for keys and values, in bytes.
     public var keyValueCacheBytes: Int
+    /// How keys and values are stored; nil: as the model's weights suggest, see `Model.keyValueLayouts`.
+    public var keyValueFormat: KeyValueFormat?
 
     /// Sizes an engine.
-    public init(sequencesMax: Int, rowsMax: Int, waitingMax: Int, keyValueCacheBytes: Int) {
+    public init(
+        sequencesMax: Int, rowsMax: Int, waitingMax: Int, keyValueCacheBytes: Int,
+        keyValueFormat: KeyValueFormat? = nil
+    ) {
         self.sequencesMax = sequencesMax
         self.rowsMax = rowsMax
         self.waitingMax = waitingMax
         self.keyValueCacheBytes = keyValueCacheBytes
+        self.keyValueFormat = keyValueFormat
     }
 }
 
@@ -97,13 +103,17 @@ public final class Engine: Sendable {
     public let contextTokensMax: Int
     /// Positions that the cache has room for.
     public let cachedTokensMax: Int
+    /// How the layers' keys and values are stored.
+    public let keyValueFormats: [KeyValueFormat]
+    /// What a position takes in the cache, all layers together.
+    public let keyValueBytesPerToken: Int
 
     /// Starts the step loop. `makeExperts` is called once, on the loop's thread.
     public init(
         model: Model, options: EngineOptions, compute: Compute, contextTokensMax: Int? = nil,
         makeExperts: @escaping @Sendable () -> any ExpertBackend
     ) throws(EngineError) {
-        let layouts = model.keyValueLayouts
+        let layouts = model.keyValueLayouts(options.keyValueFormat)
         let blockBytes = KeyValueBlockPool.blockBytes(layouts)
         guard options.keyValueCacheBytes >= blockBytes else {
             throw .cacheTooSmall(byteCount: options.keyValueCacheBytes, blockBytes: blockBytes)
@@ -113,6 +123,8 @@ public final class Engine: Sendable {
         }
         description = model.description
         self.options = options
+        keyValueFormats = KeyValueFormat.allCases.filter { format in layouts.contains { $0.format == format } }
+        keyValueBytesPerToken = layouts.reduce(0) { $0 + $1.positionBytes }
         cachedTokensMax = pool.blockCount * pool.blockPositions
         self.contextTokensMax = min(contextTokensMax ?? .max, model.description.contextTokensMax, cachedTokensMax)
         let scheduler = SchedulerLimits(

@@ -1,6 +1,12 @@
 import CKernels
 
 typealias LinearKernel = @convention(c) (UnsafePointer<colony_linear_arguments>, Int, Int) -> Void
+typealias AttentionScoresKernel = @convention(c) (UnsafePointer<colony_attention_arguments>, Int, Int) -> Void
+typealias AttentionWeightsKernel = @convention(c) (UnsafePointer<colony_attention_arguments>, Int) -> Void
+typealias StoreKeyValueKernel =
+    @convention(c) (
+        UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<colony_key_value_layout>, UnsafeMutableRawPointer, Int
+    ) -> Void
 typealias DecodeKernel = @convention(c) (UnsafeRawPointer, UnsafeMutablePointer<Float>, Int) -> Void
 
 /// The functions of one instruction set that there are one of for each format.
@@ -10,11 +16,21 @@ struct FormatKernels {
     private let exactBlocks: [LinearKernel]
     private let plainDecode: [DecodeKernel]
 
+    private let attentionKernels: [AttentionKernels]
+    private let storeKernels: [StoreKeyValueKernel]
+
     init(_ table: colony_kernel_table) {
         plain = elements(of: table.linear)
         blocks = elements(of: table.linear_blocks)
         exactBlocks = elements(of: table.linear_blocks_exact)
         plainDecode = elements(of: table.decode)
+        let scores: [AttentionScoresKernel] = elements(of: table.attention_scores)
+        let weights: [AttentionWeightsKernel] = elements(of: table.attention_weights)
+        let values: [AttentionScoresKernel] = elements(of: table.attention_values)
+        attentionKernels = scores.indices.map {
+            AttentionKernels(scores: scores[$0], weights: weights[$0], values: values[$0])
+        }
+        storeKernels = elements(of: table.store_key_value)
     }
 
     /// The linear layer of `format`; blocks have one for each kind of activations.
@@ -26,8 +42,24 @@ struct FormatKernels {
         }
     }
 
+    /// The steps of attention over keys and values of `format`.
+    func attention(_ format: KeyValueFormat) -> AttentionKernels { attentionKernels[format.tableIndex] }
+
+    /// What writes keys and values of `format`.
+    func storeKeyValue(_ format: KeyValueFormat) -> StoreKeyValueKernel { storeKernels[format.tableIndex] }
+
     /// The conversion of a plain format to f32.
     func decode(_ format: WeightFormat) -> DecodeKernel { plainDecode[format.tableIndex] }
+}
+
+/// The three steps of attention.
+struct AttentionKernels {
+    /// Scores of a range of blocks.
+    let scores: AttentionScoresKernel
+    /// Weights of one head, from its scores.
+    let weights: AttentionWeightsKernel
+    /// A range of the output's dimensions.
+    let values: AttentionScoresKernel
 }
 
 /// The elements of a C array, which Swift shows as a tuple.

@@ -57,9 +57,10 @@ public final class Model: Sendable {
             feedForward: feedForward)
     }
 
-    /// How each layer's keys and values lie in a block of the cache.
-    public var keyValueLayouts: [KeyValueLayout] {
-        layers.map { $0.attention.layout(blockPositions: Limits.Models.keyValueBlockPositions) }
+    /// How each layer's keys and values lie in a block of the cache, stored in `format`; if that is nil, as f16 where
+    /// the layer's weights are blocks, and else f32.
+    public func keyValueLayouts(_ format: KeyValueFormat? = nil) -> [KeyValueLayout] {
+        layers.map { $0.attention.layout(format) }
     }
 
     /// Runs the rows of a step through all layers and leaves their hidden state in `state`.

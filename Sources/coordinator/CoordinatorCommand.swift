@@ -49,7 +49,8 @@ private struct RunningCoordinator: RunningService {
                 contextTokensMax: own.contextTokensMax == 0 ? nil : own.contextTokensMax,
                 engine: EngineOptions(
                     sequencesMax: own.batchSequencesMax, rowsMax: own.prefillChunkTokens,
-                    waitingMax: own.waitingSequencesMax, keyValueCacheBytes: Int(own.kvCacheBytes))),
+                    waitingMax: own.waitingSequencesMax, keyValueCacheBytes: Int(own.kvCacheBytes),
+                    keyValueFormat: KeyValueFormat(choice: own.kvCacheFormat.rawValue))),
             logger: logger)
         address = Endpoint(host: listen.host, port: try coordinator.start()).description
     }

@@ -15,22 +15,37 @@ final class EngineHarness: Sendable {
     let engine: Engine
     let model: Model
 
-    init(
+    let compute: Compute
+    private let table: ExpertTable
+
+    convenience init(
         checkpoint name: String, instructionSet: InstructionSet = .best, threads: Int = 1, rows: Int = 32,
-        sequences: Int = 8, waiting: Int = 64, cacheBytes: Int = 64 << 20
+        sequences: Int = 8, waiting: Int = 64, cacheBytes: Int = 64 << 20, keyValueFormat: KeyValueFormat? = nil
     ) throws {
-        let checkpoint = try Checkpoint.open(Fixtures.checkpoint(name))
+        try self.init(
+            path: Fixtures.checkpoint(name), instructionSet: instructionSet, threads: threads, rows: rows,
+            sequences: sequences, waiting: waiting, cacheBytes: cacheBytes, keyValueFormat: keyValueFormat)
+    }
+
+    init(
+        path: String, instructionSet: InstructionSet = .best, threads: Int = 1, rows: Int = 32,
+        sequences: Int = 8, waiting: Int = 64, cacheBytes: Int = 64 << 20, keyValueFormat: KeyValueFormat? = nil
+    ) throws {
+        let checkpoint = try Checkpoint.open(path)
         let description = try Registry.describe(checkpoint)
         let compute = try Compute(instructionSet: instructionSet, threadCount: threads)
         let loader = ExpertLoader(checkpoint: checkpoint, description: description)
         var weights: [ShardID: ExpertWeights] = [:]
         for size in try loader.shardSizes() { weights[size.shard] = try loader.load(size.shard) }
+        self.compute = compute
         let table = ExpertTable(epoch: PlacementEpoch(1), weights: weights)
+        self.table = table
         model = try Model(description, from: checkpoint)
         engine = try Engine(
             model: model,
             options: EngineOptions(
-                sequencesMax: sequences, rowsMax: rows, waitingMax: waiting, keyValueCacheBytes: cacheBytes),
+                sequencesMax: sequences, rowsMax: rows, waitingMax: waiting, keyValueCacheBytes: cacheBytes,
+                keyValueFormat: keyValueFormat),
             compute: compute
         ) {
             LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize)
@@ -38,6 +53,11 @@ final class EngineHarness: Sendable {
     }
 
     deinit { engine.stop() }
+
+    /// Experts for a step outside of the engine.
+    func makeExperts() -> any ExpertBackend {
+        LocalExpertBackend(table: table, compute: compute, hiddenSize: model.description.hiddenSize)
+    }
 
     /// Starts a request; `Answer.wait` gives what came of it.
     func start(_ request: Generate) throws -> Answer {

@@ -60,6 +60,34 @@ import Wire
         #expect(try Self.answers(harness, together: true) == Self.alone.get())
     }
 
+    /// Smaller keys and values are as exact: batch, threads and instruction set change no bit.
+    @Test(arguments: [KeyValueFormat.f16, .int8]) func withSmallerKeysAndValues(format: KeyValueFormat) throws {
+        let alone = try Self.answers(
+            EngineHarness(checkpoint: Self.checkpoint, keyValueFormat: format), together: false)
+        #expect(try alone != Self.alone.get(), "the format does not reach the cache")
+        for instructionSet in InstructionSet.available {
+            let harness = try EngineHarness(
+                checkpoint: Self.checkpoint, instructionSet: instructionSet, threads: 3, rows: 11,
+                keyValueFormat: format)
+            #expect(try Self.answers(harness, together: true) == alone)
+        }
+    }
+
+    /// The memory of the cache is the same, so that twice and four times as many positions fit.
+    @Test func smallerKeysAndValuesLeaveRoomForMore() throws {
+        let rooms = try KeyValueFormat.allCases.map { format in
+            try EngineHarness(checkpoint: Self.checkpoint, cacheBytes: 8 << 20, keyValueFormat: format)
+                .engine.cachedTokensMax
+        }
+        #expect(rooms[1] == 2 * rooms[0] && rooms[2] > 5 * rooms[0] / 2)
+    }
+
+    /// By default plain weights keep their keys and values as computed, and quantised ones have them in f16.
+    @Test func theFormatFollowsTheWeights() throws {
+        let plain = try EngineHarness(checkpoint: Self.checkpoint)
+        #expect(plain.engine.keyValueFormats == [.f32])
+    }
+
     /// A cache of few blocks: the youngest sequences lose theirs again and again.
     @Test func afterPreemptions() throws {
         let harness = try EngineHarness(checkpoint: Self.checkpoint, cacheBytes: 256 << 10)

@@ -1,87 +1,125 @@
 import Kernels
 import Testing
 
+/// One shape of attention.
+struct AttentionShape: Sendable, CustomStringConvertible {
+    let headCount, kvHeadCount, keyDim, valueDim, blockPositions, positions: Int
+    var windowTokens: Int?
+    var description: String {
+        "\(headCount)/\(kvHeadCount) heads, \(keyDim)/\(valueDim), \(positions) in blocks of \(blockPositions)"
+            + (windowTokens.map { ", window \($0)" } ?? "")
+    }
+
+    func layout(_ format: KeyValueFormat) -> KeyValueLayout {
+        KeyValueLayout(
+            format: format, kvHeadCount: kvHeadCount, keyDim: keyDim, valueDim: valueDim,
+            blockPositions: blockPositions)
+    }
+}
+
+/// The keys, values and queries of one sequence, and its cache.
+private final class CachedSequence {
+    let shape: AttentionShape
+    let layout: KeyValueLayout
+    let keys, values, queries: Rows
+    let blocks: [UnsafeMutableRawPointer]
+    let pointers: UnsafeMutablePointer<UnsafeMutableRawPointer>
+
+    /// `change` may alter keys and values before they are stored.
+    init(
+        _ shape: AttentionShape, _ format: KeyValueFormat, scale: Float = 1, compute: Compute,
+        change: (_ keys: Rows, _ values: Rows) -> Void = { _, _ in }
+    ) {
+        self.shape = shape
+        let layout = shape.layout(format)
+        self.layout = layout
+        var numbers = TestNumbers(seed: shape.positions)
+        func rows(_ width: Int) -> Rows {
+            Rows.of(numbers.floats(shape.positions * width, scale: scale), width: width)
+        }
+        keys = rows(shape.kvHeadCount * shape.keyDim)
+        values = rows(shape.kvHeadCount * shape.valueDim)
+        queries = rows(shape.headCount * shape.keyDim)
+        change(keys, values)
+        let count = (shape.positions + shape.blockPositions - 1) / shape.blockPositions
+        blocks = (0..<count).map { _ in
+            let block = UnsafeMutableRawPointer.allocate(byteCount: layout.blockBytes, alignment: 64)
+            // What was never written must not matter: this is a NaN in f32, f16 and as a scale.
+            block.initializeMemory(as: UInt8.self, repeating: 0xff, count: layout.blockBytes)
+            return block
+        }
+        pointers = .allocate(capacity: count)
+        for (index, block) in blocks.enumerated() { (pointers + index).initialize(to: block) }
+        for position in 0..<shape.positions {
+            compute.storeKeyValue(
+                keys: keys.view, values: values.view, row: position, layout: layout,
+                block: blocks[position / shape.blockPositions], offset: position % shape.blockPositions)
+        }
+    }
+
+    deinit {
+        pointers.deallocate()
+        for block in blocks { block.deallocate() }
+    }
+
+    var storedBytes: [UInt8] {
+        blocks.flatMap { Array(UnsafeRawBufferPointer(start: $0, count: layout.blockBytes)) }
+    }
+
+    private func first(_ position: Int) -> Int { max(0, position + 1 - (shape.windowTokens ?? position + 1)) }
+
+    func attend(_ compute: Compute, rows: Range<Int>, into output: Rows) {
+        var scratch = AttentionScratch()
+        let spans = rows.map {
+            AttentionSpan(blocks: UnsafePointer(pointers), firstPosition: first($0), visiblePositions: $0 + 1)
+        }
+        compute.attention(
+            queries: queries.view(rows), headCount: shape.headCount, spans: spans, layout: layout,
+            scale: 0.25, output: output.view(rows), scratch: &scratch)
+    }
+
+    private func head(_ rows: Rows, _ position: Int, _ head: Int, _ width: Int) -> [Float] {
+        Array(rows.view[position][head * width..<(head + 1) * width])
+    }
+
+    var reference: [Float] { (0..<shape.positions).flatMap { reference(position: $0) } }
+
+    /// One row. Whole blocks before the window are not even read, so a NaN there does not matter.
+    func reference(position: Int) -> [Float] {
+        let start = first(position) / shape.blockPositions * shape.blockPositions
+        return (0..<shape.headCount).flatMap { index in
+            let kvHead = index / (shape.headCount / shape.kvHeadCount)
+            return Reference.attention(
+                query: head(queries, position, index, shape.keyDim),
+                keys: (start...position).map { head(keys, $0, kvHead, shape.keyDim) },
+                values: (start...position).map { head(values, $0, kvHead, shape.valueDim) }, scale: 0.25,
+                format: layout.format, first: first(position) - start)
+        }
+    }
+}
+
 @Suite struct AttentionTests {
-    struct Shape: Sendable, CustomStringConvertible {
-        let headCount, kvHeadCount, keyDim, valueDim, blockPositions, positions: Int
-        var description: String {
-            "\(headCount)/\(kvHeadCount) heads, \(keyDim)/\(valueDim), \(positions) in blocks of \(blockPositions)"
-        }
-        var layout: KeyValueLayout {
-            KeyValueLayout(
-                kvHeadCount: kvHeadCount, keyDim: keyDim, valueDim: valueDim, blockPositions: blockPositions)
-        }
-    }
-
-    static let shapes = [
-        Shape(headCount: 1, kvHeadCount: 1, keyDim: 5, valueDim: 3, blockPositions: 16, positions: 1),
-        Shape(headCount: 4, kvHeadCount: 2, keyDim: 16, valueDim: 16, blockPositions: 16, positions: 37),
-        Shape(headCount: 8, kvHeadCount: 1, keyDim: 64, valueDim: 64, blockPositions: 128, positions: 130),
-        Shape(headCount: 15, kvHeadCount: 1, keyDim: 24, valueDim: 40, blockPositions: 32, positions: 70),
-        Shape(headCount: 14, kvHeadCount: 2, keyDim: 12, valueDim: 100, blockPositions: 64, positions: 90),
-        Shape(headCount: 66, kvHeadCount: 1, keyDim: 8, valueDim: 16, blockPositions: 16, positions: 20),
-    ]
-
-    /// The keys, values and queries of one sequence, and its cache.
-    private final class Sequence {
-        let shape: Shape
-        let keys, values, queries: Rows
-        let blocks: [Rows]
-        let pointers: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
-
-        init(_ shape: Shape, scale: Float = 1, compute: Compute) {
-            self.shape = shape
-            var numbers = TestNumbers(seed: shape.positions)
-            func rows(_ width: Int) -> Rows {
-                Rows.of(numbers.floats(shape.positions * width, scale: scale), width: width)
-            }
-            keys = rows(shape.kvHeadCount * shape.keyDim)
-            values = rows(shape.kvHeadCount * shape.valueDim)
-            queries = rows(shape.headCount * shape.keyDim)
-            let count = (shape.positions + shape.blockPositions - 1) / shape.blockPositions
-            blocks = (0..<count).map { _ in Rows(capacity: 1, width: shape.layout.blockFloatCount) }
-            // What was never written must not matter.
-            for block in blocks { block.view.floats.update(repeating: .nan) }
-            pointers = .allocate(capacity: count)
-            for (index, block) in blocks.enumerated() { (pointers + index).initialize(to: block.view.base) }
-            for position in 0..<shape.positions {
-                compute.storeKeyValue(
-                    keys: keys.view, values: values.view, row: position, layout: shape.layout,
-                    block: pointers[position / shape.blockPositions], offset: position % shape.blockPositions)
-            }
+    static let shapes =
+        [
+            AttentionShape(headCount: 1, kvHeadCount: 1, keyDim: 5, valueDim: 3, blockPositions: 16, positions: 1),
+            AttentionShape(headCount: 4, kvHeadCount: 2, keyDim: 16, valueDim: 16, blockPositions: 16, positions: 37),
+            AttentionShape(headCount: 8, kvHeadCount: 1, keyDim: 64, valueDim: 64, blockPositions: 128, positions: 130),
+            AttentionShape(headCount: 15, kvHeadCount: 1, keyDim: 24, valueDim: 40, blockPositions: 32, positions: 70),
+            AttentionShape(headCount: 14, kvHeadCount: 2, keyDim: 12, valueDim: 100, blockPositions: 64, positions: 90),
+            AttentionShape(headCount: 66, kvHeadCount: 1, keyDim: 8, valueDim: 16, blockPositions: 16, positions: 20),
+            AttentionShape(
+                headCount: 6, kvHeadCount: 2, keyDim: 32, valueDim: 72, blockPositions: 16, positions: 75,
+                windowTokens: 21),
+        ]
+        + (1...16).map {
+            AttentionShape(
+                headCount: 2 * $0, kvHeadCount: 2, keyDim: 17, valueDim: 33, blockPositions: 16, positions: 35)
         }
 
-        deinit { pointers.deallocate() }
-
-        func attend(_ compute: Compute, rows: Range<Int>, into output: Rows) {
-            var scratch = AttentionScratch()
-            let spans = rows.map { AttentionSpan(blocks: UnsafePointer(pointers), visiblePositions: $0 + 1) }
-            compute.attention(
-                queries: queries.view(rows), headCount: shape.headCount, spans: spans, layout: shape.layout,
-                scale: 0.25, output: output.view(rows), scratch: &scratch)
-        }
-
-        func head(_ rows: Rows, _ position: Int, _ head: Int, _ width: Int) -> [Float] {
-            Array(rows.view[position][head * width..<(head + 1) * width])
-        }
-
-        var reference: [Float] {
-            (0..<shape.positions).flatMap { position in
-                (0..<shape.headCount).flatMap { index in
-                    let kvHead = index / (shape.headCount / shape.kvHeadCount)
-                    return Reference.attention(
-                        query: head(queries, position, index, shape.keyDim),
-                        keys: (0...position).map { head(keys, $0, kvHead, shape.keyDim) },
-                        values: (0...position).map { head(values, $0, kvHead, shape.valueDim) }, scale: 0.25)
-                }
-            }
-        }
-    }
-
-    @Test(arguments: shapes)
-    func equalsTheReferenceHoweverItIsChunked(shape: Shape) throws {
+    @Test(arguments: shapes, KeyValueFormat.allCases)
+    func equalsTheReferenceHoweverItIsChunked(shape: AttentionShape, format: KeyValueFormat) throws {
         let generic = try Compute(instructionSet: .generic, threadCount: 1)
-        let sequence = Sequence(shape, scale: 3, compute: generic)
+        let sequence = CachedSequence(shape, format, scale: 3, compute: generic)
         let expected = bits(sequence.reference)
         for compute in try everyCompute() {
             let output = Rows(capacity: shape.positions, width: shape.headCount * shape.valueDim)
@@ -97,9 +135,9 @@ import Testing
         }
     }
 
-    @Test func aWideRangeOfScoresFlushesToZero() throws {
+    @Test(arguments: KeyValueFormat.allCases) func aWideRangeOfScoresFlushesToZero(format: KeyValueFormat) throws {
         let generic = try Compute(instructionSet: .generic, threadCount: 1)
-        let sequence = Sequence(Self.shapes[2], scale: 40, compute: generic)
+        let sequence = CachedSequence(Self.shapes[2], format, scale: 40, compute: generic)
         let expected = bits(sequence.reference)
         for compute in try everyCompute() {
             let output = Rows(capacity: 130, width: 8 * 64)
@@ -108,11 +146,83 @@ import Testing
         }
     }
 
+    /// A row alone on many threads is cut by positions, heads and dimensions, here finer than there is work.
+    @Test(arguments: KeyValueFormat.allCases) func oneLongRowIsSplitAmongThreads(format: KeyValueFormat) throws {
+        let shape = AttentionShape(
+            headCount: 10, kvHeadCount: 2, keyDim: 40, valueDim: 136, blockPositions: 64, positions: 300)
+        let generic = try Compute(instructionSet: .generic, threadCount: 1)
+        let sequence = CachedSequence(shape, format, scale: 3, compute: generic)
+        let expected = bits(sequence.reference(position: 299))
+        for compute in try everyCompute(threadCounts: [1, 2, 5, 16]) {
+            let output = Rows(capacity: 300, width: 10 * 136)
+            sequence.attend(compute, rows: 299..<300, into: output)
+            #expect(bits(output.values(row: 299)) == expected, compute.label)
+        }
+    }
+
+    /// Rows of zeros, of huge and tiny numbers, infinities and NaNs: nothing traps, and the bits are the reference's.
+    @Test(arguments: KeyValueFormat.allCases) func unusualRows(format: KeyValueFormat) throws {
+        let shape = AttentionShape(
+            headCount: 5, kvHeadCount: 1, keyDim: 20, valueDim: 19, blockPositions: 16, positions: 40)
+        let unusual: [Float] = [
+            0, -0.0, 3e38, -3e38, 0x1p-126, .leastNonzeroMagnitude, 65504, 65519, 65520, 70000, 6e-8, 2.9e-8, 0x1p-25,
+            0x1p-14, 0x1.ffcp-15,
+            .infinity, -.infinity, .nan,
+        ]
+        for (index, number) in unusual.enumerated() {
+            let generic = try Compute(instructionSet: .generic, threadCount: 1)
+            func change(_ keys: Rows, _ values: Rows) {
+                for d in 0..<19 { values.view[20][d] = d % 3 == 0 ? number : 0 }
+                if index % 2 == 0 { values.view[21].update(repeating: number) }
+                for d in 0..<20 { keys.view[30][d] = d % 4 == 0 ? number : 0 }
+            }
+            let sequence = CachedSequence(shape, format, compute: generic, change: change)
+            let expected = bits(sequence.reference)
+            for compute in try everyCompute(threadCounts: [1]) {
+                let own = CachedSequence(shape, format, compute: compute, change: change)
+                #expect(own.storedBytes == sequence.storedBytes || number.isNaN, "\(number) on \(compute.label)")
+                let output = Rows(capacity: 40, width: 5 * 19)
+                own.attend(compute, rows: 0..<40, into: output)
+                #expect(bits(output.values) == expected, "\(number) on \(compute.label)")
+            }
+        }
+    }
+
+    /// Every f16 and what lies between two of them is rounded as the reference says, on every instruction set.
+    @Test func halvesAreRoundedToTheNearest() throws {
+        let layout = KeyValueLayout(format: .f16, kvHeadCount: 1, keyDim: 1, valueDim: 1024, blockPositions: 16)
+        for compute in try everyCompute(threadCounts: [1]) {
+            let block = UnsafeMutableRawPointer.allocate(byteCount: layout.blockBytes, alignment: 64)
+            defer { block.deallocate() }
+            var wrongCount = 0
+            for high in 0..<62 {
+                let numbers = (0..<1024).map { low -> Float in
+                    let half = Reference.decode(UInt32(high << 10 | low), format: .f16)
+                    guard half.isFinite else { return low % 2 == 0 ? half : 1e30 }
+                    // Exact, a tie, and either side of the tie.
+                    let tie = Float(bitPattern: half.bitPattern &+ 0x1000)
+                    return [half, tie, tie.nextUp, tie.nextDown][(low + high) % 4]
+                }
+                let row = Rows.of(numbers, width: 1024)
+                compute.storeKeyValue(
+                    keys: Rows.of([0], width: 1).view, values: row.view, row: 0, layout: layout, block: block, offset: 0
+                )
+                let expected = Reference.stored(numbers, format: .f16).numbers
+                for (index, number) in expected.enumerated() {
+                    let stored = (block + 16 * 2 + index * 2).load(as: UInt16.self)
+                    let decoded = Reference.decode(UInt32(stored), format: .f16)
+                    if bits([decoded]) != bits([number]) { wrongCount += 1 }
+                }
+            }
+            #expect(wrongCount == 0, compute.label)
+        }
+    }
+
     @Test func reachesFarBack() throws {
         let positions = 131_072
-        let layout = KeyValueLayout(kvHeadCount: 1, keyDim: 4, valueDim: 16, blockPositions: 1024)
-        let blocks = (0..<positions / 1024).map { _ in Rows(capacity: 1, width: layout.blockFloatCount) }
-        var pointers = blocks.map { $0.view.base }
+        let layout = KeyValueLayout(format: .f32, kvHeadCount: 1, keyDim: 4, valueDim: 16, blockPositions: 1024)
+        let blocks = (0..<positions / 1024).map { _ in Rows(capacity: 1, width: layout.blockBytes / 4) }
+        var pointers = blocks.map { UnsafeMutableRawPointer($0.view.base) }
         let query = Rows.of([1, 2, 3, 4], width: 4)
         // All scores are equal, so the answer is the mean of the values: 1 for the last block, 0 elsewhere.
         blocks[blocks.count - 1].view.floats.update(repeating: 1)

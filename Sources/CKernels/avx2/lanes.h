@@ -98,3 +98,17 @@ INLINE lanes lanes_load_f16(const void *source) {
     const __m128i *halves = source;
     return lanes_of(_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
 }
+
+INLINE __m256 load_int8(const void *source) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)source)));
+}
+
+INLINE lanes lanes_load_int8(const void *source) {
+    return lanes_of(load_int8(source), load_int8((const char *)source + 8));
+}
+
+INLINE void lanes_store_f16(void *target, lanes x) {
+    __m128i *halves = target;
+    _mm_storeu_si128(halves, _mm256_cvtps_ph(x.low, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT));
+}

@@ -57,3 +57,11 @@ INLINE lanes lanes_load_bf16(const void *source) {
 INLINE lanes lanes_load_f16(const void *source) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)source));
 }
+
+INLINE lanes lanes_load_int8(const void *source) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)source)));
+}
+
+INLINE void lanes_store_f16(void *target, lanes x) {
+    _mm256_storeu_si256((__m256i *)target, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}

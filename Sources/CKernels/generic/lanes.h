@@ -83,3 +83,25 @@ INLINE lanes lanes_load_f16(const void *source) {
     EACH r.at[i] = float_of_half(stored[i]);
     return r;
 }
+
+INLINE lanes lanes_load_int8(const void *source) {
+    const int8_t *codes = source;
+    lanes r;
+    EACH r.at[i] = codes[i];
+    return r;
+}
+
+/// To the nearest, ties to even; numbers must not be too large.
+INLINE uint16_t half_of_float(float x) {
+    const uint32_t bits = bits_of_float(x), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x3ff));
+    // The sum has a last place of 2^-24, that of a subnormal half.
+    if (magnitude < 0x38800000) return (uint16_t)(sign | (bits_of_float(float_of_bits(magnitude) + 0.5f) - 0x3f000000));
+    return (uint16_t)(sign | ((magnitude + 0xfff + (magnitude >> 13 & 1) - 0x38000000) >> 13));
+}
+
+INLINE void lanes_store_f16(void *target, lanes x) {
+    uint16_t halves[COLONY_LANES];
+    EACH halves[i] = half_of_float(x.at[i]);
+    __builtin_memcpy(target, halves, sizeof halves);
+}

@@ -51,19 +51,6 @@ void colony_pack_panels(const void *source, void *panels, size_t rows, size_t co
     }
 }
 
-void colony_store_key_value(
-    const float *keys, const float *values, float *block, size_t position, size_t block_positions,
-    size_t kv_head_count, size_t key_dim, size_t value_dim) {
-    float *block_values = block + kv_head_count * block_positions * key_dim;
-    const size_t panel = position / COLONY_LANES, lane = position % COLONY_LANES;
-    for (size_t head = 0; head < kv_head_count; head++) {
-        float *target = block + (head * block_positions + panel * COLONY_LANES) * key_dim + lane;
-        for (size_t d = 0; d < key_dim; d++) target[d * COLONY_LANES] = keys[head * key_dim + d];
-        float *value_target = block_values + (head * block_positions + position) * value_dim;
-        for (size_t d = 0; d < value_dim; d++) value_target[d] = values[head * value_dim + d];
-    }
-}
-
 size_t colony_index_of_greatest(const float *values, size_t count) {
     size_t best = 0;
     float greatest = -__builtin_inff();

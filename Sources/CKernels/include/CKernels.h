@@ -54,23 +54,33 @@ typedef struct colony_linear_arguments {
     size_t prefetch_bytes; // how far ahead weights in blocks are asked for
 } colony_linear_arguments;
 
-/// Attention of the query heads of one row that share key/value head `kv_head`.
-typedef struct colony_attention_arguments {
-    const float *_Nullable query; // [heads][key_dim]
-    float *_Nullable output; // [heads][value_dim]
-    // Each block: keys as [kv_heads][positions / 16][key_dim][16], then values as [kv_heads][positions][value_dim].
-    float *_Nonnull const *_Nullable blocks;
-    size_t first; // positions before this one weigh nothing; below `visible`
-    size_t visible; // how many positions there are up to the row's own, at least 1
-    size_t block_positions;
-    size_t kv_head_count;
-    size_t kv_head;
+/// How keys and values are stored; the index of the table's `attention_…` and `store_key_value`.
+enum { COLONY_KEY_VALUE_F32, COLONY_KEY_VALUE_F16, COLONY_KEY_VALUE_INT8, COLONY_KEY_VALUE_FORMAT_COUNT };
+
+/// A block of positions: keys as [kv_heads][positions / 16][key_dim][16], then values as
+/// [kv_heads][positions][value_dim]; with 8-bit integers then a scale of each key and of each value, f32 both,
+/// [kv_heads][positions].
+typedef struct colony_key_value_layout {
+    size_t positions; // a multiple of 16
+    size_t kv_heads;
     size_t key_dim;
     size_t value_dim;
+} colony_key_value_layout;
+
+/// Attention of the query heads of one row that share key/value head `kv_head`.
+typedef struct colony_attention_arguments {
+    colony_key_value_layout layout;
+    const float *_Nullable query; // [heads][key_dim]
+    float *_Nullable output; // [heads][value_dim]
+    void *_Nonnull const *_Nullable blocks;
+    size_t first; // positions before this one weigh nothing; below `visible`
+    size_t visible; // how many positions there are up to the row's own, at least 1
+    size_t kv_head;
     size_t group; // query heads per key/value head
     float scale;
     float *_Nullable scores; // scratch, group * scores_stride floats
     size_t scores_stride; // at least `visible` rounded up to 16
+    float *_Nullable sums; // scratch, group floats
 } colony_attention_arguments;
 
 typedef void (*colony_linear_kernel)(
@@ -89,7 +99,17 @@ typedef struct colony_kernel_table {
     void (*add)(const float *addend, float *sum, size_t count);
     void (*softmax_top_k)(
         const float *logits, size_t count, size_t top_k, int normalise, int32_t *experts, float *weights);
-    void (*attention)(const colony_attention_arguments *arguments);
+    // The three steps of attention, in this order: scores of some blocks, weights of one head, some dimensions of the
+    // output, `first_dim` a multiple of 16. No bit depends on how a step is cut.
+    void (*_Nonnull attention_scores[COLONY_KEY_VALUE_FORMAT_COUNT])(
+        const colony_attention_arguments *arguments, size_t first_block, size_t block_count);
+    void (*_Nonnull attention_weights[COLONY_KEY_VALUE_FORMAT_COUNT])(
+        const colony_attention_arguments *arguments, size_t head);
+    void (*_Nonnull attention_values[COLONY_KEY_VALUE_FORMAT_COUNT])(
+        const colony_attention_arguments *arguments, size_t first_dim, size_t dim_count);
+    // Writes one position's keys, [kv_heads][key_dim], and values into its block.
+    void (*_Nonnull store_key_value[COLONY_KEY_VALUE_FORMAT_COUNT])(
+        const float *keys, const float *values, const colony_key_value_layout *layout, void *block, size_t position);
     void (*exponential)(const float *input, float *output, size_t count);
     uint32_t (*ceiling_read)(const void *source, size_t byte_count);
     float (*ceiling_dot)(const void *codes, size_t rounds); // 12 x 128 operations per round
@@ -112,11 +132,6 @@ void colony_pack_panels(const void *source, void *panels, size_t rows, size_t co
 
 /// The same for rows of blocks, which must be whole.
 void colony_pack_blocks(int format, const void *source, void *panels, size_t rows, size_t columns);
-
-/// Writes one position's keys and values into its block.
-void colony_store_key_value(
-    const float *keys, const float *values, float *block, size_t position, size_t block_positions,
-    size_t kv_head_count, size_t key_dim, size_t value_dim);
 
 /// The index of the largest value that is a number, the lowest of equals; 0 if there is none.
 size_t colony_index_of_greatest(const float *values, size_t count);

@@ -86,3 +86,18 @@ INLINE lanes lanes_load_f16(const void *source) {
     EACH r.at[i] = vcvt_f32_f16(vreinterpret_f16_u16(load_4_halves(source, i)));
     return r;
 }
+
+INLINE lanes lanes_load_int8(const void *source) {
+    const int8x16_t codes = vld1q_s8(source);
+    const int16x8_t low = vmovl_s8(vget_low_s8(codes)), high = vmovl_s8(vget_high_s8(codes));
+    lanes r;
+    r.at[0] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(low)));
+    r.at[1] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(low)));
+    r.at[2] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(high)));
+    r.at[3] = vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)));
+    return r;
+}
+
+INLINE void lanes_store_f16(void *target, lanes x) {
+    EACH vst1_u8((uint8_t *)target + 8 * i, vreinterpret_u8_f16(vcvt_f16_f32(x.at[i])));
+}

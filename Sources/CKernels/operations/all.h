@@ -3,7 +3,8 @@
 //   lanes            16 floats, and lanes_splat, _load, _store, _add, _subtract, _multiply, _divide, _fma (fused),
 //                    _greater(a, b) = a > b ? a : b, _at_least(x, bound) = x < bound ? bound : x,
 //                    _at_most(x, bound) = x > bound ? bound : x, _zero_where_less(r, x, bound) = x < bound ? 0 : r,
-//                    _scale_by_power(p, t) (see exponential.h), _load_bf16, _load_f16, _load_f32 (any alignment)
+//                    _scale_by_power(p, t) (see exponential.h), _load_bf16, _load_f16, _load_f32, _load_int8 (any
+//                    alignment), _store_f16 (to the nearest, ties to even; the caller saturates)
 //   LINEAR_*, ATTENTION_*, BLOCK_*   tile sizes that fill the registers of the machine
 #pragma STDC FP_CONTRACT OFF
 
@@ -12,7 +13,6 @@
 #endif
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
-#define ATTENTION_GROUP_STEP 64
 
 #include "partial.h"
 
@@ -21,9 +21,10 @@
 #include "elementwise.h"
 #include "norm.h"
 #include "softmax_top_k.h"
-#include "attention.h"
 #include "linear_finish.h"
 #include "quantise.h"
+#include "key_values.h"
+#include "attention.h"
 #include "../blocks/all.h"
 #include "linear_blocks.h"
 #include "ceilings.h"
@@ -64,6 +65,9 @@ static const colony_kernel_table table = {
     .rotate = rotate,
     .add = add,
     .softmax_top_k = softmax_top_k,
-    .attention = attention,
+    .attention_scores = {attention_scores_f32, attention_scores_f16, attention_scores_int8},
+    .attention_weights = {attention_weights_f32, attention_weights_f16, attention_weights_int8},
+    .attention_values = {attention_values_f32, attention_values_f16, attention_values_int8},
+    .store_key_value = {store_key_value_f32, store_key_value_f16, store_key_value_int8},
     .exponential = exponential,
 };

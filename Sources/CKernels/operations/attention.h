@@ -1,27 +1,40 @@
-// Attention of the query heads of one row over the positions that it may see, in two passes and linear memory.
+// Attention of the query heads of one row over the positions that it may see, in three steps and linear memory.
 //
-// Per head: score[p] = (chain of fma(q[d], k[p][d]) over d ascending, from +0) * scale; max over the scores;
-// e[p] = exp(score[p] - max), zero below 1e-20 (no denormal may reach a multiply-add); sum of e in 16 lanes by
-// p % 16, ascending, then the tree; positions before the first weigh exactly 0; output[d] = (chain of fma(e[p],
-// v[p][d]) over p ascending, from +0) / sum. Nothing depends on how positions are cut into blocks, or on how many rows
-// are computed together.
+// Scores, per head: score[p] = (chain of fma(q[d], k[p][d]) over d ascending, from +0) * scale, with 8-bit keys then
+// * scale of the key. Weights: max over the scores; e[p] = exp(score[p] - max), zero below 1e-20 (no denormal may reach
+// a multiply-add); sum of e in 16 lanes by p % 16, ascending, then the tree; positions before the first weigh exactly
+// 0; with 8-bit values then e[p] = e[p] * scale of the value, zero below 2^-126. Values: output[d] = (chain of
+// fma(e[p], v[p][d]) over p ascending, from +0) / sum. Here k and v are the stored numbers, of 8-bit ones the codes.
+// Nothing depends on how positions are cut into blocks, on how a step is cut, or on how many rows are computed
+// together.
+//
+// The format of keys and values is a constant wherever this is inlined. Each loop asks for the same place of the next
+// block as it reads: one block is some 16 KiB per head, far enough for memory and near enough for the second-level
+// cache.
 #pragma STDC FP_CONTRACT OFF
 
 #define ATTENTION_SMALLEST 1e-20f
+#define ATTENTION_LINE 64
+
+/// From a place in a block to the same in the next one; 0 in the last.
+INLINE ptrdiff_t attention_ahead(const colony_attention_arguments *a, size_t block) {
+    if ((block + 1) * a->layout.positions >= a->visible) return 0;
+    return (ptrdiff_t)((uintptr_t)a->blocks[block + 1] - (uintptr_t)a->blocks[block]);
+}
 
 /// Scores of `heads` heads against `panels` panels of 16 positions each; both constants where this is inlined.
 INLINE void attention_score_tile(
-    const colony_attention_arguments *a, const float *keys, size_t head, size_t position, const int heads,
-    const int panels) {
+    const int format, const colony_attention_arguments *a, const unsigned char *keys, ptrdiff_t ahead,
+    const float *scales, size_t head, size_t position, const int heads, const int panels) {
     lanes sums[ATTENTION_SCORE_TILE];
     UNROLL for (int i = 0; i < heads * panels; i++) sums[i] = lanes_splat(0);
-    const float *query = a->query + head * a->key_dim;
-    const size_t dims = a->key_dim;
+    const size_t dims = a->layout.key_dim, bytes = COLONY_LANES * key_value_bytes(format);
+    const float *query = a->query + head * dims;
     for (size_t d = 0; d < dims; d++) {
         UNROLL for (int p = 0; p < panels; p++) {
-            const float *source = keys + (p * dims + d) * COLONY_LANES;
-            lanes key = lanes_load(source);
-            __builtin_prefetch(source + panels * dims * COLONY_LANES, 0, 2);
+            const unsigned char *source = keys + (p * dims + d) * bytes;
+            const lanes key = key_value_load(format, source);
+            __builtin_prefetch(source + ahead, 0, 2);
             UNROLL for (int h = 0; h < heads; h++) {
                 sums[h * panels + p] = lanes_fma(lanes_splat(query[h * dims + d]), key, sums[h * panels + p]);
             }
@@ -30,42 +43,52 @@ INLINE void attention_score_tile(
     UNROLL for (int h = 0; h < heads; h++) {
         UNROLL for (int p = 0; p < panels; p++) {
             float *target = a->scores + (head + h) * a->scores_stride + position + p * COLONY_LANES;
-            lanes_store(target, lanes_multiply(sums[h * panels + p], lanes_splat(a->scale)));
+            lanes score = lanes_multiply(sums[h * panels + p], lanes_splat(a->scale));
+            if (format == COLONY_KEY_VALUE_INT8) score = lanes_multiply(score, lanes_load(scales + p * COLONY_LANES));
+            lanes_store(target, score);
         }
     }
 }
 
 /// All panels of one block for `heads` heads, `panels` at once where there are so many.
 INLINE void attention_score_block(
-    const colony_attention_arguments *a, const float *keys, size_t head, size_t position, size_t panel_count,
-    const int heads, const int panels) {
-    const size_t panel_floats = a->key_dim * COLONY_LANES;
+    const int format, const colony_attention_arguments *a, size_t block, size_t head, const int heads,
+    const int panels) {
+    const colony_key_value_layout *l = &a->layout;
+    const size_t start = block * l->positions;
+    const size_t positions = a->visible - start < l->positions ? a->visible - start : l->positions;
+    const size_t panel_count = (positions + COLONY_LANES - 1) / COLONY_LANES;
+    const size_t panel_bytes = l->key_dim * COLONY_LANES * key_value_bytes(format);
+    const unsigned char *keys = key_value_keys(format, l, a->blocks[block], a->kv_head);
+    const float *scales = key_value_scales(l, a->blocks[block], a->kv_head, 0);
+    const ptrdiff_t ahead = attention_ahead(a, block);
     size_t panel = 0;
     for (; panel + panels <= panel_count; panel += panels) {
+        const size_t position = panel * COLONY_LANES;
         attention_score_tile(
-            a, keys + panel * panel_floats, head, position + panel * COLONY_LANES, heads, panels);
+            format, a, keys + panel * panel_bytes, ahead, scales + position, head, start + position, heads, panels);
     }
     for (; panel < panel_count; panel++) {
-        attention_score_tile(a, keys + panel * panel_floats, head, position + panel * COLONY_LANES, heads, 1);
+        const size_t position = panel * COLONY_LANES;
+        attention_score_tile(
+            format, a, keys + panel * panel_bytes, ahead, scales + position, head, start + position, heads, 1);
     }
 }
 
-KERNEL static void attention_scores(const colony_attention_arguments *a) {
-    for (size_t start = 0, block = 0; start < a->visible; start += a->block_positions, block++) {
-        size_t positions = a->visible - start < a->block_positions ? a->visible - start : a->block_positions;
-        size_t panels = (positions + COLONY_LANES - 1) / COLONY_LANES;
-        const float *keys = a->blocks[block] + a->kv_head * a->block_positions * a->key_dim;
+INLINE void attention_scores(
+    const int format, const colony_attention_arguments *a, size_t first_block, size_t block_count) {
+    for (size_t block = first_block; block < first_block + block_count; block++) {
         size_t head = 0;
 #if ATTENTION_SCORE_TILE >= 8
-        for (; head + 8 <= a->group; head += 8) attention_score_block(a, keys, head, start, panels, 8, 1);
+        for (; head + 8 <= a->group; head += 8) attention_score_block(format, a, block, head, 8, 1);
 #endif
         for (; head + 4 <= a->group; head += 4) {
-            attention_score_block(a, keys, head, start, panels, 4, ATTENTION_SCORE_TILE / 4);
+            attention_score_block(format, a, block, head, 4, ATTENTION_SCORE_TILE / 4);
         }
         for (; head + 2 <= a->group; head += 2) {
-            attention_score_block(a, keys, head, start, panels, 2, ATTENTION_SCORE_TILE / 2);
+            attention_score_block(format, a, block, head, 2, ATTENTION_SCORE_TILE / 2);
         }
-        for (; head < a->group; head++) attention_score_block(a, keys, head, start, panels, 1, 4);
+        for (; head < a->group; head++) attention_score_block(format, a, block, head, 1, 4);
     }
 }
 
@@ -89,25 +112,39 @@ KERNEL static float attention_exponentials(float *scores, size_t first, size_t v
     return lanes_tree_sum(sums);
 }
 
+INLINE void attention_weights(const int format, const colony_attention_arguments *a, size_t head) {
+    float *weights = a->scores + head * a->scores_stride;
+    a->sums[head] = attention_exponentials(weights, a->first, a->visible);
+    if (format != COLONY_KEY_VALUE_INT8) return;
+    const float *scales = NULL;
+    for (size_t p = 0; p < a->visible; p += COLONY_LANES) {
+        const size_t offset = p % a->layout.positions;
+        if (offset == 0) scales = key_value_scales(&a->layout, a->blocks[p / a->layout.positions], a->kv_head, 1);
+        const lanes weight = lanes_multiply(lanes_load(weights + p), lanes_load(scales + offset));
+        lanes_store(weights + p, lanes_zero_where_less(weight, weight, 0x1p-126f));
+    }
+}
+
 /// Adds the positions of one block to `heads` x `parts` x 16 outputs, which are kept in the output between blocks.
 INLINE void attention_value_tile(
-    const colony_attention_arguments *a, const float *values, size_t start, size_t positions, size_t head,
-    size_t dim, const int heads, const int parts) {
+    const int format, const colony_attention_arguments *a, const unsigned char *values, ptrdiff_t ahead, size_t start,
+    size_t positions, size_t head, size_t dim, const int heads, const int parts) {
     lanes sums[ATTENTION_VALUE_HEADS][ATTENTION_VALUE_PARTS];
-    float *output = a->output + head * a->value_dim + dim;
-    const float *weights = a->scores + head * a->scores_stride + start;
+    const size_t dims = a->layout.value_dim, stride = a->scores_stride, bytes = key_value_bytes(format);
+    float *output = a->output + head * dims + dim;
+    const float *weights = a->scores + head * stride + start;
     UNROLL for (int h = 0; h < heads; h++) {
         UNROLL for (int d = 0; d < parts; d++) {
-            sums[h][d] = start ? lanes_load(output + h * a->value_dim + d * COLONY_LANES) : lanes_splat(0);
+            sums[h][d] = start ? lanes_load(output + h * dims + d * COLONY_LANES) : lanes_splat(0);
         }
     }
-    const size_t dims = a->value_dim, stride = a->scores_stride;
     for (size_t p = 0; p < positions; p++) {
-        const float *source = values + p * dims + dim;
+        const unsigned char *source = values + (p * dims + dim) * bytes;
         lanes value[ATTENTION_VALUE_PARTS];
         UNROLL for (int d = 0; d < parts; d++) {
-            value[d] = lanes_load(source + d * COLONY_LANES);
-            __builtin_prefetch(source + d * COLONY_LANES + 2048, 0, 2);
+            const size_t offset = d * COLONY_LANES * bytes;
+            value[d] = key_value_load(format, source + offset);
+            if (offset % ATTENTION_LINE == 0) __builtin_prefetch(source + offset + ahead, 0, 2);
         }
         UNROLL for (int h = 0; h < heads; h++) {
             lanes weight = lanes_splat(weights[h * stride + p]);
@@ -115,72 +152,79 @@ INLINE void attention_value_tile(
         }
     }
     UNROLL for (int h = 0; h < heads; h++) {
-        UNROLL for (int d = 0; d < parts; d++) {
-            lanes_store(output + h * a->value_dim + d * COLONY_LANES, sums[h][d]);
-        }
+        UNROLL for (int d = 0; d < parts; d++) lanes_store(output + h * dims + d * COLONY_LANES, sums[h][d]);
     }
 }
 
-/// The dimensions beyond the last multiple of 16, one by one.
-KERNEL static void attention_value_rest(
-    const colony_attention_arguments *a, const float *values, size_t start, size_t positions, size_t head, size_t dim) {
+/// The `count` dimensions beyond the last multiple of 16, of one head.
+INLINE void attention_value_rest(
+    const int format, const colony_attention_arguments *a, const unsigned char *values, size_t start,
+    size_t positions, size_t head, size_t dim, size_t count) {
+    const size_t dims = a->layout.value_dim;
     const float *weights = a->scores + head * a->scores_stride + start;
-    float *output = a->output + head * a->value_dim;
-    for (; dim < a->value_dim; dim++) {
-        float sum = start ? output[dim] : 0;
-        for (size_t p = 0; p < positions; p++) sum = __builtin_fmaf(weights[p], values[p * a->value_dim + dim], sum);
-        output[dim] = sum;
+    float *output = a->output + head * dims + dim;
+    lanes sum = start ? lanes_load_some(output, count, 0) : lanes_splat(0);
+    for (size_t p = 0; p < positions; p++) {
+        const unsigned char *source = values + (p * dims + dim) * key_value_bytes(format);
+        sum = lanes_fma(lanes_splat(weights[p]), key_value_load_some(format, source, count), sum);
     }
+    lanes_store_some(output, sum, count);
 }
 
-/// One block for `heads` heads, all dimensions.
+/// One block for `heads` heads, dimensions `dim` to `end`.
 INLINE void attention_value_block(
-    const colony_attention_arguments *a, const float *values, size_t start, size_t positions, size_t head,
+    const int format, const colony_attention_arguments *a, size_t block, size_t head, size_t dim, size_t end,
     const int heads) {
-    const size_t part = ATTENTION_VALUE_PARTS * COLONY_LANES;
-    size_t dim = 0;
-    for (; dim + part <= a->value_dim; dim += part) {
-        attention_value_tile(a, values, start, positions, head, dim, heads, ATTENTION_VALUE_PARTS);
+    const colony_key_value_layout *l = &a->layout;
+    const size_t start = block * l->positions, part = ATTENTION_VALUE_PARTS * COLONY_LANES;
+    const size_t positions = a->visible - start < l->positions ? a->visible - start : l->positions;
+    const unsigned char *values = key_value_values(format, l, a->blocks[block], a->kv_head);
+    const ptrdiff_t ahead = attention_ahead(a, block);
+    for (; dim + part <= end; dim += part) {
+        attention_value_tile(
+            format, a, values, ahead, start, positions, head, dim, heads, ATTENTION_VALUE_PARTS);
     }
-    for (; dim + COLONY_LANES <= a->value_dim; dim += COLONY_LANES) {
-        attention_value_tile(a, values, start, positions, head, dim, heads, 1);
+    for (; dim + COLONY_LANES <= end; dim += COLONY_LANES) {
+        attention_value_tile(format, a, values, ahead, start, positions, head, dim, heads, 1);
     }
-    for (int h = 0; h < heads; h++) attention_value_rest(a, values, start, positions, head + h, dim);
+    if (dim == end) return;
+    for (int h = 0; h < heads; h++) {
+        attention_value_rest(format, a, values, start, positions, head + h, dim, end - dim);
+    }
 }
 
-KERNEL static void attention_values(const colony_attention_arguments *a) {
-    const size_t key_floats = a->kv_head_count * a->block_positions * a->key_dim;
-    for (size_t start = 0, block = 0; start < a->visible; start += a->block_positions, block++) {
-        size_t positions = a->visible - start < a->block_positions ? a->visible - start : a->block_positions;
-        const float *values = a->blocks[block] + key_floats + a->kv_head * a->block_positions * a->value_dim;
+INLINE void attention_values(
+    const int format, const colony_attention_arguments *a, size_t first_dim, size_t dim_count) {
+    const size_t end = first_dim + dim_count;
+    for (size_t block = 0; block * a->layout.positions < a->visible; block++) {
         size_t head = 0;
         for (; head + ATTENTION_VALUE_HEADS <= a->group; head += ATTENTION_VALUE_HEADS) {
-            attention_value_block(a, values, start, positions, head, ATTENTION_VALUE_HEADS);
+            attention_value_block(format, a, block, head, first_dim, end, ATTENTION_VALUE_HEADS);
         }
-        for (; head < a->group; head++) attention_value_block(a, values, start, positions, head, 1);
+        for (; head < a->group; head++) attention_value_block(format, a, block, head, first_dim, end, 1);
+    }
+    for (size_t head = 0; head < a->group; head++) {
+        float *output = a->output + head * a->layout.value_dim;
+        const lanes sum = lanes_splat(a->sums[head]);
+        for (size_t d = first_dim; d < end; d += COLONY_LANES) {
+            lanes x = lanes_load_some(output + d, end - d, 0);
+            lanes_store_some(output + d, lanes_divide(x, sum), end - d);
+        }
     }
 }
 
-KERNEL static void attention(const colony_attention_arguments *a) {
-    attention_scores(a);
-    float sums[ATTENTION_GROUP_STEP];
-    for (size_t head = 0; head < a->group; head += ATTENTION_GROUP_STEP) {
-        // Heads are taken in steps only so that their sums fit a fixed array.
-        colony_attention_arguments part = *a;
-        part.group = a->group - head < ATTENTION_GROUP_STEP ? a->group - head : ATTENTION_GROUP_STEP;
-        part.output = a->output + head * a->value_dim;
-        part.scores = a->scores + head * a->scores_stride;
-        for (size_t h = 0; h < part.group; h++) {
-            sums[h] = attention_exponentials(part.scores + h * a->scores_stride, a->first, a->visible);
-        }
-        attention_values(&part);
-        for (size_t h = 0; h < part.group; h++) {
-            float *output = part.output + h * a->value_dim;
-            lanes sum = lanes_splat(sums[h]);
-            for (size_t d = 0; d < a->value_dim; d += COLONY_LANES) {
-                lanes x = lanes_load_some(output + d, a->value_dim - d, 0);
-                lanes_store_some(output + d, lanes_divide(x, sum), a->value_dim - d);
-            }
-        }
+#define ATTENTION(name, format) \
+    KERNEL static void attention_scores_##name( \
+        const colony_attention_arguments *a, size_t first_block, size_t block_count) { \
+        attention_scores(format, a, first_block, block_count); \
+    } \
+    KERNEL static void attention_weights_##name(const colony_attention_arguments *a, size_t head) { \
+        attention_weights(format, a, head); \
+    } \
+    KERNEL static void attention_values_##name( \
+        const colony_attention_arguments *a, size_t first_dim, size_t dim_count) { \
+        attention_values(format, a, first_dim, dim_count); \
     }
-}
+ATTENTION(f32, COLONY_KEY_VALUE_F32)
+ATTENTION(f16, COLONY_KEY_VALUE_F16)
+ATTENTION(int8, COLONY_KEY_VALUE_INT8)

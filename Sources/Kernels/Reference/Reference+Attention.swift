@@ -1,10 +1,52 @@
 extension Reference {
-    /// One head of one row: `keys` and `values` are those of the visible positions, in order.
-    public static func attention(query: [Float], keys: [[Float]], values: [[Float]], scale: Float) -> [Float] {
-        let scores = keys.map { key in
+    /// One key or value of one head as it is stored: numbers, and by what they are to be multiplied.
+    public struct StoredRow: Sendable {
+        /// What multiplies meet.
+        public let numbers: [Float]
+        /// The scale of 8-bit integers, else nil.
+        public let scale: Float?
+    }
+
+    /// A key or value of one head, stored in `format`.
+    public static func stored(_ row: [Float], format: KeyValueFormat) -> StoredRow {
+        switch format {
+        case .f32: return StoredRow(numbers: row, scale: nil)
+        case .f16: return StoredRow(numbers: row.map(roundedToHalf), scale: nil)
+        case .int8:
+            let most = row.reduce(0) { abs($1) > $0 ? abs($1) : $0 }
+            let isNumber = row.allSatisfy(\.isFinite)
+            guard most >= 0x1p-100 else {
+                return StoredRow(numbers: row.map { _ in 0 }, scale: isNumber ? 0 : .nan)
+            }
+            let inverse = 127 / most
+            let numbers = row.map { x in isNumber ? (x * inverse).rounded(.toNearestOrEven) : 0 }
+            return StoredRow(numbers: numbers, scale: isNumber ? most / 127 : .nan)
+        }
+    }
+
+    /// The nearest f16, ties to even, as an f32; what is too large is the greatest finite one.
+    static func roundedToHalf(_ x: Float) -> Float {
+        guard !x.isNaN else { return x }
+        let bounded = x < -65504 ? -65504 : x > 65504 ? 65504 : x
+        // The last place of an f16 of this size: 2^-10 of its power of two, at least 2^-24.
+        let exponent = bounded == 0 ? -14 : max(Int(bounded.exponent), -14)
+        let place = Float(sign: .plus, exponent: exponent - 10, significand: 1)
+        return (bounded / place).rounded(.toNearestOrEven) * place
+    }
+
+    /// One head of one row: `keys` and `values` are those of the visible positions, in order; the first `first` of them
+    /// weigh nothing.
+    public static func attention(
+        query: [Float], keys: [[Float]], values: [[Float]], scale: Float, format: KeyValueFormat = .f32, first: Int = 0
+    ) -> [Float] {
+        let keys = keys.map { stored($0, format: format) }
+        let values = values.map { stored($0, format: format) }
+        let scores = keys.enumerated().map { position, key in
+            if position < first { return -Float.infinity }
             var sum: Float = 0
-            for d in query.indices { sum = sum.addingProduct(query[d], key[d]) }
-            return sum * scale
+            for d in query.indices { sum = sum.addingProduct(query[d], key.numbers[d]) }
+            let score = sum * scale
+            return key.scale.map { score * $0 } ?? score
         }
         let maximum = greatest(scores)
         let exponentials = scores.map { score in
@@ -12,9 +54,13 @@ extension Reference {
             return e < 1e-20 ? 0 : e
         }
         let sum = laneSum(exponentials)
-        return (values.first ?? []).indices.map { d in
+        let weights = zip(exponentials, values).map { e, value in
+            guard let scale = value.scale else { return e }
+            return e * scale < 0x1p-126 ? 0 : e * scale
+        }
+        return (values.first?.numbers ?? []).indices.map { d in
             var weighted: Float = 0
-            for p in values.indices { weighted = weighted.addingProduct(exponentials[p], values[p][d]) }
+            for p in values.indices { weighted = weighted.addingProduct(weights[p], values[p].numbers[d]) }
             return weighted / sum
         }
     }

@@ -64,7 +64,8 @@ final class GroupedQueryAttentionBlock: Sendable {
         normaliseHeads(keys, keyNorm, compute)
         rotate(queries, headCount: shape.headCount, range, state)
         rotate(keys, headCount: shape.keyValueHeadCount, range, state)
-        let layout = layout(blockPositions: Limits.Models.keyValueBlockPositions)
+        // All sequences of an engine share one pool, and so its layouts.
+        guard let layout = rows.first?.cache.layout(layer: layer) else { return }
         store(keys, values, layer: layer, rows: rows, layout, compute)
 
         let attended = state.attended.view(range, width: queries.width)
@@ -76,11 +77,13 @@ final class GroupedQueryAttentionBlock: Sendable {
             output: state.projected.view(range), bias: output.bias)
     }
 
-    /// How a layer's keys and values lie in a block.
-    func layout(blockPositions: Int) -> KeyValueLayout {
+    /// How a layer's keys and values lie in a block. If `format` is nil it is f16 where weights are blocks, whose
+    /// rounding is far larger, and else f32.
+    func layout(_ format: KeyValueFormat?) -> KeyValueLayout {
         KeyValueLayout(
+            format: format ?? (key.matrix.format.isPlain ? .f32 : .f16),
             kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
-            blockPositions: blockPositions)
+            blockPositions: Limits.Models.keyValueBlockPositions)
     }
 
     private func normaliseHeads(_ rows: RowsView, _ weight: [Float]?, _ compute: Compute) {

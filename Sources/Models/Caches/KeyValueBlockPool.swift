@@ -17,15 +17,14 @@ public final class KeyValueBlockPool: @unchecked Sendable {
     /// Blocks in all.
     public let blockCount: Int
 
-    private let base: UnsafeMutablePointer<Float>
+    private let base: UnsafeMutableRawPointer
     private let mappedBytes: Int
     private let layerOffsets: [Int]
-    private let blockFloats: Int
     private var freeBlocks: [Int]
 
     /// Bytes of one block of these layouts.
     public static func blockBytes(_ layouts: [KeyValueLayout]) -> Int {
-        layouts.reduce(0) { $0 + $1.blockFloatCount } * MemoryLayout<Float>.stride
+        layouts.reduce(0) { $0 + $1.blockBytes }
     }
 
     /// Reserves `byteCount` bytes (rounded down to whole blocks, at least one).
@@ -34,14 +33,13 @@ public final class KeyValueBlockPool: @unchecked Sendable {
         precondition(Set(layouts.map(\.blockPositions)).count == 1, "all layers share one block size")
         self.layouts = layouts
         blockPositions = layouts[0].blockPositions
-        layerOffsets = layouts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.blockFloatCount) }
-        blockFloats = layerOffsets[layouts.count]
+        layerOffsets = layouts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.blockBytes) }
         blockCount = max(1, byteCount / Self.blockBytes(layouts))
-        mappedBytes = blockCount * Self.blockBytes(layouts)
+        mappedBytes = blockCount * layerOffsets[layouts.count]
         let mapping = mmap(
             nil, mappedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard let mapping, mapping != MAP_FAILED else { return nil }
-        base = mapping.assumingMemoryBound(to: Float.self)
+        base = mapping
         freeBlocks = Array((0..<blockCount).reversed())
     }
 
@@ -54,7 +52,7 @@ public final class KeyValueBlockPool: @unchecked Sendable {
 
     func giveBack(_ blocks: [Int]) { freeBlocks.append(contentsOf: blocks.reversed()) }
 
-    func pointer(block: Int, layer: Int) -> UnsafeMutablePointer<Float> {
-        base + block * blockFloats + layerOffsets[layer]
+    func pointer(block: Int, layer: Int) -> UnsafeMutableRawPointer {
+        base + block * layerOffsets[layouts.count] + layerOffsets[layer]
     }
 }

@@ -7,7 +7,7 @@ import Kernels
 public final class SequenceCache: @unchecked Sendable {
     private let pool: KeyValueBlockPool
     private let tableCapacity: Int
-    private let tables: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
+    private let tables: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private var blocks: [Int] = []
 
     /// An empty cache that can grow to `positionsMax` positions.
@@ -44,12 +44,15 @@ public final class SequenceCache: @unchecked Sendable {
     }
 
     /// Where `position` of `layer` is stored: its block and the place within it.
-    func place(of position: Int, layer: Int) -> (block: UnsafeMutablePointer<Float>, offset: Int) {
+    func place(of position: Int, layer: Int) -> (block: UnsafeMutableRawPointer, offset: Int) {
         (table(layer: layer)[position / pool.blockPositions], position % pool.blockPositions)
     }
 
+    /// How keys and values of `layer` lie in a block.
+    func layout(layer: Int) -> KeyValueLayout { pool.layouts[layer] }
+
     /// The blocks of `layer` in order of position.
-    func table(layer: Int) -> UnsafePointer<UnsafeMutablePointer<Float>> {
+    func table(layer: Int) -> UnsafePointer<UnsafeMutableRawPointer> {
         UnsafePointer(tables + layer * tableCapacity)
     }
 }

@@ -5,12 +5,14 @@ import Kernels
 /// `clusterbench kernels`: what the linear layers reach of what this machine can do.
 struct KernelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "kernels", abstract: "Measures the linear kernels beside the ceilings of this machine.",
+        commandName: "kernels",
+        abstract: "Measures linear kernels and attention beside the ceilings of this machine.",
         discussion: """
             Matrices of one shape, together larger than the caches, are multiplied one after the other with a number \
             of tokens, for each format. GB/s counts the stored weights, GOPS a multiplication and an addition as two. \
             The ceilings (reading memory, integer dot products) are measured again before every format: shares are \
-            made of neighbours in time.
+            made of neighbours in time. Attention is that of one row with 32 query and 4 key/value heads of 128 numbers, \
+            for each way to store keys and values; its GB/s count these.
             """)
 
     @Option(name: .long, help: "Formats, separated by commas; all of them by default.")
@@ -28,6 +30,9 @@ struct KernelsCommand: ParsableCommand {
     @Option(name: .long, help: "Weights of all matrices of a format together, in MiB.")
     var mebibytes = 1024
 
+    @Option(name: .long, help: "Contexts over which attention is timed, in tokens, separated by commas; 0: none.")
+    var contexts = "512,4096,32768"
+
     @OptionGroup var computeOptions: ComputeOptions
 
     @Option(name: .long, help: "Measurements of each; the median is shown.")
@@ -36,6 +41,7 @@ struct KernelsCommand: ParsableCommand {
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
+    private var contextTokens: [Int] { contexts.split(separator: ",").compactMap { Int($0) } }
     private var tokenCounts: [Int] { tokens.split(separator: ",").compactMap { Int($0) } }
     private var formatList: [WeightFormat] { formats.split(separator: ",").compactMap { WeightFormat(name: $0) } }
 
@@ -53,6 +59,9 @@ struct KernelsCommand: ParsableCommand {
         guard !tokenCounts.isEmpty, tokenCounts.count == tokens.split(separator: ",").count,
             tokenCounts.allSatisfy({ (1...limits.tokensMax).contains($0) })
         else { throw ValidationError("tokens are numbers from 1 to \(limits.tokensMax)") }
+        guard contextTokens.count == contexts.split(separator: ",").count,
+            contextTokens.allSatisfy({ (0...limits.contextTokensMax).contains($0) })
+        else { throw ValidationError("contexts are numbers up to \(limits.contextTokensMax)") }
         guard (1...limits.mebibytesMax).contains(mebibytes), (1...limits.roundsMax).contains(rounds) else {
             throw ValidationError(
                 "mebibytes is from 1 to \(limits.mebibytesMax), rounds from 1 to \(limits.roundsMax)")
@@ -70,7 +79,23 @@ struct KernelsCommand: ParsableCommand {
             if !json { for result in measured { print(result.line) } }
             results += measured
         }
-        if json { print(JSON.array(results.map(\.json)).serialised()) }
+        let attention = measureAttention(compute)
+        if json { print(JSON.array(results.map(\.json) + attention.map(\.json)).serialised()) }
+    }
+
+    private func measureAttention(_ compute: Compute) -> [AttentionResult] {
+        let contexts = contextTokens.filter { $0 > 0 }
+        guard !contexts.isEmpty else { return [] }
+        if !json { print(AttentionResult.header) }
+        return KeyValueFormat.allCases.flatMap { format in
+            let measurement = AttentionMeasurement(compute: compute, format: format, rounds: rounds)
+            let ceilings = Ceilings(compute: compute, rounds: rounds)
+            return contexts.map { context in
+                let result = measurement.measure(context: context, ceilings: ceilings)
+                if !json { print(result.line) }
+                return result
+            }
+        }
     }
 }
 

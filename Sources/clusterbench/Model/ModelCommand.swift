@@ -30,6 +30,9 @@ struct ModelCommand: ParsableCommand {
     @Option(name: .long, help: "Prompt tokens in one step.")
     var prefillChunkTokens = 512
 
+    @Option(name: .long, help: "How keys and values are stored: auto (by the weights), f32, f16 or int8.")
+    var keyValueFormat = "auto"
+
     @Option(name: .long, help: "Measurements of each figure; the median is shown.")
     var rounds = 3
 
@@ -46,6 +49,9 @@ struct ModelCommand: ParsableCommand {
         guard sequenceCounts.count == batch.split(separator: ",").count,
             sequenceCounts.allSatisfy({ (1...limits.sequencesMax).contains($0) })
         else { throw ValidationError("batch is numbers from 1 to \(limits.sequencesMax)") }
+        guard keyValueFormat == "auto" || KeyValueFormat(choice: keyValueFormat) != nil else {
+            throw ValidationError("key-value-format is auto, f32, f16 or int8")
+        }
         guard (1...limits.roundsMax).contains(rounds) else {
             throw ValidationError("rounds are from 1 to \(limits.roundsMax)")
         }
@@ -58,7 +64,7 @@ struct ModelCommand: ParsableCommand {
         let subject = try ModelUnderTest(
             path: model, compute: compute, sequencesMax: max(1, sequenceCounts.max() ?? 1),
             tokensPerSequenceMax: max(prompt, ModelUnderTest.promptTokensPerSequence) + tokens,
-            prefillChunkTokens: prefillChunkTokens)
+            prefillChunkTokens: prefillChunkTokens, keyValueFormat: KeyValueFormat(choice: keyValueFormat))
         defer { subject.stop() }
         let report = ModelReport(
             path: model, subject: subject, compute: compute, readGigabytesPerSecond: readGigabytesPerSecond)

@@ -14,6 +14,7 @@ struct ModelReport {
     let weightBytes: UInt64
     let bytesPerToken: Double
     let readGigabytesPerSecond: Double
+    let keyValueText: String
 
     init(path: String, subject: ModelUnderTest, compute: Compute, readGigabytesPerSecond: Double) {
         self.path = path
@@ -22,6 +23,7 @@ struct ModelReport {
         loadSeconds = subject.loadSeconds
         residentBytes = ProcessMemory.residentBytes()
         weightBytes = subject.weightBytes
+        keyValueText = subject.keyValueText
         bytesPerToken = Double(subject.bytesPerToken)
         self.readGigabytesPerSecond = readGigabytesPerSecond
     }
@@ -34,6 +36,7 @@ struct ModelReport {
             \(String(format: "%.2f", loadSeconds)) s
             \(instructionSet.rawValue), \(threadCount) threads; reading memory: \
             \(String(format: "%.1f", readGigabytesPerSecond)) GB/s
+            keys and values: \(keyValueText)
             """
     }
 
@@ -68,7 +71,8 @@ struct ModelReport {
         }
         return .object([
             "model": .string(path), "threads": .integer(Int64(threadCount)),
-            "instructionSet": .string(instructionSet.rawValue), "loadSeconds": .double(loadSeconds),
+            "instructionSet": .string(instructionSet.rawValue), "keyValues": .string(keyValueText),
+            "loadSeconds": .double(loadSeconds),
             "residentBytes": .integer(Int64(residentBytes)), "weightBytes": .integer(Int64(weightBytes)),
             "readGigabytesPerSecond": .double(readGigabytesPerSecond), "results": .array(list),
         ])

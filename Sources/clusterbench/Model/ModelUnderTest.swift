@@ -33,28 +33,34 @@ final class ModelUnderTest {
     /// Weights that are read for a token that is alone: all but the embedding and the experts that it does not pick.
     let bytesPerToken: UInt64
     let description: ModelDescription
+    /// How keys and values are stored.
+    let keyValueText: String
     private let engine: Engine
     private var nextToken: Int32 = 1
 
     init(
-        path: String, compute: Compute, sequencesMax: Int, tokensPerSequenceMax: Int, prefillChunkTokens: Int
+        path: String, compute: Compute, sequencesMax: Int, tokensPerSequenceMax: Int, prefillChunkTokens: Int,
+        keyValueFormat: KeyValueFormat?
     ) throws {
         let start = ContinuousClock.now
         let checkpoint = try Checkpoint.open(path)
         let description = try Registry.describe(checkpoint)
         let table = try Self.loadExperts(checkpoint, description, threadCount: compute.pool.threadCount)
         let model = try Model(description, from: checkpoint)
-        let layouts = model.keyValueLayouts
+        let layouts = model.keyValueLayouts(keyValueFormat)
         let blocks = (tokensPerSequenceMax / layouts[0].blockPositions + 2) * sequencesMax
         engine = try Engine(
             model: model,
             options: EngineOptions(
                 sequencesMax: sequencesMax, rowsMax: max(prefillChunkTokens, sequencesMax), waitingMax: sequencesMax,
-                keyValueCacheBytes: blocks * KeyValueBlockPool.blockBytes(layouts)),
+                keyValueCacheBytes: blocks * KeyValueBlockPool.blockBytes(layouts), keyValueFormat: keyValueFormat),
             compute: compute
         ) {
             LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize)
         }
+        keyValueText =
+            engine.keyValueFormats.map(\.rawValue).joined(separator: "/")
+            + ", \(engine.keyValueBytesPerToken) bytes per token"
         self.description = description
         weightBytes = checkpoint.tensorBytes
         bytesPerToken = try Self.bytesPerToken(checkpoint, description)

@@ -103,23 +103,51 @@ static void compare_blocks(int format, size_t bytes_per_256, size_t rows, size_t
     free(weights), free(input), free(blocks[0]), free(blocks[1]);
 }
 
-static void compare_attention(size_t kv_heads, size_t group, size_t key_dim, size_t value_dim, size_t visible) {
-    const size_t positions = 32, blocks = (visible + positions - 1) / positions;
-    float *pointers[64];
+static void attend(const colony_kernel_table *table, int format, const colony_attention_arguments *arguments) {
+    const size_t positions = arguments->layout.positions, value_dim = arguments->layout.value_dim;
+    table->attention_scores[format](arguments, 0, (arguments->visible + positions - 1) / positions);
+    for (size_t head = 0; head < arguments->group; head++) table->attention_weights[format](arguments, head);
+    table->attention_values[format](arguments, 0, value_dim);
+}
+
+/// Stores a row in both blocks, at times with an unusual number in it, and compares the bytes (of NaNs too).
+static void compare_store(int format, const colony_key_value_layout *layout, void *blocks[2], size_t position) {
+    const float unusual[] = {__builtin_inff(), __builtin_nanf(""), 1e-45f, 3e38f, -65519.0f, 65520.0f, 6e-8f, -0.0f};
+    float *keys = random_floats(layout->kv_heads * layout->key_dim);
+    float *values = random_floats(layout->kv_heads * layout->value_dim);
+    if (next_random() % 50 == 0) keys[0] = unusual[next_random() % 8];
+    if (next_random() % 50 == 0) values[0] = unusual[next_random() % 8];
+    generic->store_key_value[format](keys, values, layout, blocks[0], position);
+    neon->store_key_value[format](keys, values, layout, blocks[1], position);
+    free(keys), free(values);
+}
+
+static void compare_attention(
+    int format, size_t kv_heads, size_t group, size_t key_dim, size_t value_dim, size_t visible) {
+    const colony_key_value_layout layout = {32, kv_heads, key_dim, value_dim};
+    const size_t blocks = (visible + layout.positions - 1) / layout.positions;
+    const size_t bytes = kv_heads * layout.positions * ((key_dim + value_dim) * 4 + 8);
+    void *pointers[2][64];
     for (size_t i = 0; i < blocks; i++) {
-        pointers[i] = random_floats(kv_heads * positions * (key_dim + value_dim));
+        for (int side = 0; side < 2; side++) pointers[side][i] = calloc(bytes, 1);
+        void *pair[2] = {pointers[0][i], pointers[1][i]};
+        for (size_t p = 0; p < layout.positions; p++) compare_store(format, &layout, pair, p);
+        checks++;
+        if (memcmp(pair[0], pair[1], bytes) && failures++ < 20) printf("store_key_value, format %d\n", format);
     }
-    float *query = random_floats(group * key_dim), *scores = random_floats(group * blocks * positions);
+    float *query = random_floats(group * key_dim), *scores = random_floats(group * blocks * layout.positions);
+    float *sums = random_floats(group);
     colony_attention_arguments arguments = {
-        .query = query, .output = first_result, .blocks = pointers, .visible = visible, .block_positions = positions,
-        .kv_head_count = kv_heads, .kv_head = kv_heads - 1, .key_dim = key_dim, .value_dim = value_dim,
-        .group = group, .scale = 0.125f, .scores = scores, .scores_stride = blocks * positions};
-    generic->attention(&arguments);
+        .layout = layout, .query = query, .output = first_result, .blocks = pointers[0], .visible = visible,
+        .first = visible > 40 ? 7 : 0, .kv_head = kv_heads - 1, .group = group, .scale = 0.125f, .scores = scores,
+        .scores_stride = blocks * layout.positions, .sums = sums};
+    attend(generic, format, &arguments);
     arguments.output = second_result;
-    neon->attention(&arguments);
+    arguments.blocks = pointers[1];
+    attend(neon, format, &arguments);
     expect_equal("attention", first_result, second_result, group * value_dim);
-    for (size_t i = 0; i < blocks; i++) free(pointers[i]);
-    free(query), free(scores);
+    for (size_t i = 0; i < blocks; i++) free(pointers[0][i]), free(pointers[1][i]);
+    free(query), free(scores), free(sums);
 }
 
 static void compare_rows(size_t width) {
@@ -183,9 +211,11 @@ int main(void) {
             compare_blocks(format, bytes_per_256[format], 1 + next_random() % 60, tokens);
         }
     }
-    for (size_t group = 1; group <= 9; group++) {
-        compare_attention(2, group, 8 + group, 16 * group + group % 3, 5 * group);
-        compare_attention(1, group, 64, 64, 31 * group);
+    for (int format = 0; format < COLONY_KEY_VALUE_FORMAT_COUNT; format++) {
+        for (size_t group = 1; group <= 16; group++) {
+            compare_attention(format, 2, group, 8 + group, 16 * group + group % 3, 5 * group);
+            compare_attention(format, 1, group, 64, 64, 31 * group);
+        }
     }
     for (size_t width = 1; width <= 200; width++) compare_rows(width);
     compare_exponential();
