@@ -79,7 +79,7 @@ import Wire
             try EngineHarness(checkpoint: Self.checkpoint, cacheBytes: 8 << 20, keyValueFormat: format)
                 .engine.cachedTokensMax
         }
-        #expect(rooms[1] == 2 * rooms[0] && rooms[2] > 5 * rooms[0] / 2)
+        #expect(rooms[1] >= 2 * rooms[0] && rooms[2] > 5 * rooms[0] / 2)
     }
 
     /// By default plain weights keep their keys and values as computed, and quantised ones have them in f16.

@@ -31,10 +31,13 @@ INLINE void attention_score_tile(
     const size_t dims = a->layout.key_dim, bytes = COLONY_LANES * key_value_bytes(format);
     const float *query = a->query + head * dims;
     for (size_t d = 0; d < dims; d++) {
+        // The panels lie one behind the other: their lines are asked for in that order, evenly.
+        const unsigned char *next = keys + ahead + d * (size_t)panels * bytes;
+        UNROLL for (size_t line = 0; line < (size_t)panels * bytes; line += ATTENTION_LINE) {
+            __builtin_prefetch(next + line, 0, 2);
+        }
         UNROLL for (int p = 0; p < panels; p++) {
-            const unsigned char *source = keys + (p * dims + d) * bytes;
-            const lanes key = key_value_load(format, source);
-            __builtin_prefetch(source + ahead, 0, 2);
+            const lanes key = key_value_load(format, keys + (p * dims + d) * bytes);
             UNROLL for (int h = 0; h < heads; h++) {
                 sums[h * panels + p] = lanes_fma(lanes_splat(query[h * dims + d]), key, sums[h * panels + p]);
             }
@@ -80,7 +83,9 @@ INLINE void attention_scores(
     for (size_t block = first_block; block < first_block + block_count; block++) {
         size_t head = 0;
 #if ATTENTION_SCORE_TILE >= 8
-        for (; head + 8 <= a->group; head += 8) attention_score_block(format, a, block, head, 8, 1);
+        for (; head + 8 <= a->group; head += 8) {
+            attention_score_block(format, a, block, head, 8, ATTENTION_SCORE_TILE / 8);
+        }
 #endif
         for (; head + 4 <= a->group; head += 4) {
             attention_score_block(format, a, block, head, 4, ATTENTION_SCORE_TILE / 4);

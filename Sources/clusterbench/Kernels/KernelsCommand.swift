@@ -11,8 +11,8 @@ struct KernelsCommand: ParsableCommand {
             Matrices of one shape, together larger than the caches, are multiplied one after the other with a number \
             of tokens, for each format. GB/s counts the stored weights, GOPS a multiplication and an addition as two. \
             The ceilings (reading memory, integer dot products) are measured again before every format: shares are \
-            made of neighbours in time. Attention is that of one row with 32 query and 4 key/value heads of 128 numbers, \
-            for each way to store keys and values; its GB/s count these.
+            made of neighbours in time. Attention is that of one row with 32 query and 4 key/value heads of 128 \
+            numbers, for each way to store keys and values; its GB/s count these.
             """)
 
     @Option(name: .long, help: "Formats, separated by commas; all of them by default.")
