@@ -53,6 +53,19 @@ def test_blocks_answer_the_same_on_workers(start_cluster, tmp_path):
     assert answers(start_cluster(model=path, workers=3)) == expected
 
 
+@pytest.mark.parametrize(
+    "kind, options, stored",
+    [("Q8_0", [], "f16"), ("BF16", [], "f32"), ("Q8_0", ["--coordinator-kv-cache-format", "int8"], "int8")],
+)
+def test_keys_and_values_are_stored_as_weights_allow(start_cluster, tmp_path, kind, options, stored):
+    """Half the memory where weights are rounded anyway, their own bits where they are not, and what was asked for."""
+    path = gguf_files.convert(BUNDLED, tmp_path / "model.gguf", kind)
+    alone = start_cluster(model=path, workers=0, options=options)
+    logs = "".join(log.read_text() for log in sorted(alone.state.rglob("*.log")))
+    assert f"keyValueFormat={stored}" in logs + alone.process.transcript()
+    assert answers(start_cluster(model=path, workers=2, options=options)) == answers(alone)
+
+
 def test_text_is_the_directorys(tmp_path):
     """The tokenizer and the chat template of the file are those of the directory."""
     path = gguf_files.convert(BUNDLED, tmp_path / "model.gguf", "BF16")
