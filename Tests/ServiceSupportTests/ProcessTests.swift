@@ -40,11 +40,15 @@ import Testing
     }
 
     @Test func thisProcessHasMemory() throws {
-        let before = ProcessMemory.residentBytes()
-        let block = [UInt8](repeating: 1, count: 32 << 20)
-        #expect(ProcessMemory.residentBytes() > before + (16 << 20))
-        #expect(block.last == 1)
+        // Other tests of this process may give memory back at the same moment, but not every time.
+        #expect((0..<20).contains { _ in Self.residentBytesGrow(with: 32 << 20) })
         #expect(try #require(ProcessMemory.availableBytes()) > 0)
+    }
+
+    private static func residentBytesGrow(with byteCount: Int) -> Bool {
+        let before = ProcessMemory.residentBytes()
+        let block = [UInt8](repeating: 1, count: byteCount)
+        return ProcessMemory.residentBytes() > before + UInt64(byteCount / 2) && block.last == 1
     }
 
     @Test func theFirstSignalEndsTheWaitAndItsRepetitionTheProcess() throws {
