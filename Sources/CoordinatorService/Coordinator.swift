@@ -179,7 +179,7 @@ public final class Coordinator: Sendable {
                 "engine started",
                 metadata: [
                     "context": "\(engine.contextTokensMax)", "cache": "\(engine.cachedTokensMax)",
-                    "keyValueFormat": "\(engine.keyValueFormats.map(\.rawValue).joined(separator: "/"))",
+                    "keyValueFormat": "\(engine.keyValueFormatText)",
                     "keyValueBytesPerToken": "\(engine.keyValueBytesPerToken)",
                 ])
             if isStopping { engine.stop() }

@@ -105,6 +105,8 @@ public final class Engine: Sendable {
     public let cachedTokensMax: Int
     /// How the layers' keys and values are stored.
     public let keyValueFormats: [KeyValueFormat]
+    /// The same as text: a format, or several as in `f32/f16`.
+    public var keyValueFormatText: String { keyValueFormats.map(\.rawValue).joined(separator: "/") }
     /// What a position takes in the cache, all layers together.
     public let keyValueBytesPerToken: Int
 

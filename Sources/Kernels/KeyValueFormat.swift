@@ -9,9 +9,6 @@ public enum KeyValueFormat: String, Sendable, CaseIterable {
     /// 8-bit integers with an f32 scale for each key and each value of a head.
     case int8
 
-    /// The format that a setting names; nil for `auto`, like for any other word.
-    public init?(choice: String) { self.init(rawValue: choice) }
-
     /// Size of one stored number, in bytes.
     public var numberBytes: Int {
         switch self {

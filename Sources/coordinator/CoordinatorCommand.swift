@@ -50,7 +50,7 @@ private struct RunningCoordinator: RunningService {
                 engine: EngineOptions(
                     sequencesMax: own.batchSequencesMax, rowsMax: own.prefillChunkTokens,
                     waitingMax: own.waitingSequencesMax, keyValueCacheBytes: Int(own.kvCacheBytes),
-                    keyValueFormat: KeyValueFormat(choice: own.kvCacheFormat.rawValue))),
+                    keyValueFormat: KeyValueFormat(rawValue: own.kvCacheFormat.rawValue))),
             logger: logger)
         address = Endpoint(host: listen.host, port: try coordinator.start()).description
     }

@@ -54,11 +54,7 @@ INLINE float key_value_row_scale(const float *row, size_t count, float *inverse)
         greatest = lanes_greater(lanes_greater(x, lanes_subtract(none, x)), greatest);
         defects = lanes_fma(x, zero, defects);
     }
-    const float most = lanes_greatest_of(greatest);
-    const int is_nothing = !(most >= QUANTISE_SMALLEST);
-    *inverse = is_nothing ? 0 : 127.0f / most;
-    if (lanes_tree_sum(defects) != 0) return __builtin_nanf("");
-    return is_nothing ? 0 : most / 127.0f;
+    return quantise_scale(lanes_greatest_of(greatest), lanes_tree_sum(defects), inverse);
 }
 
 /// 16 numbers as they are stored, in `stored`.

@@ -11,6 +11,8 @@
 #define BLOCK_VECTORS 8
 /// Up to so many tokens have two chains of dot products each.
 #define BLOCK_CHAINS_TOKENS 2
+/// From so many tokens on a tile computes long enough for the next panel to arrive meanwhile.
+#define BLOCK_AHEAD_TOKENS 4
 #ifndef BLOCK_INLINE
 #define BLOCK_INLINE INLINE
 #endif
@@ -81,12 +83,12 @@ BLOCK_INLINE void block_tile(
         inputs[t] = a->quantised_input + row * a->quantised_stride;
         sums[t] = lanes_splat(0);
     }
-    // From 4 tokens on a tile computes long enough for the next panel to arrive meanwhile: the first tile asks for it.
-    const size_t panel_bytes = blocks * (size_t)shape.bytes;
-    const size_t ahead = tokens >= 4 ? panel_bytes : a->prefetch_bytes;
+    const int asks_for_panel = tokens >= BLOCK_AHEAD_TOKENS;
+    const size_t ahead = asks_for_panel ? blocks * (size_t)shape.bytes : a->prefetch_bytes;
     for (size_t b = 0; b < blocks; b++, block += shape.bytes) {
         UNROLL for (int sub = 0; sub < shape.subs; sub++) {
-            if (token == 0 || tokens < 4) block_prefetch(shape, block + ahead, sub);
+            // The first tile asks for the whole next panel; the others need not again.
+            if (token == 0 || !asks_for_panel) block_prefetch(shape, block + ahead, sub);
             block_sub(format, block, sub, inputs, b * (size_t)shape.subs + (size_t)sub, sums, tokens);
         }
     }

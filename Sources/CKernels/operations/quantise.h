@@ -21,17 +21,24 @@ INLINE int32_t quantise_half(lanes x, lanes inverse, int8_t *codes) {
     return sum;
 }
 
+/// The scale of numbers whose largest magnitude is `most`, NaN where their products with 0 add up to a `defect`. Sets
+/// `inverse`, by which they are multiplied.
+INLINE float quantise_scale(float most, float defect, float *inverse) {
+    const int is_nothing = !(most >= QUANTISE_SMALLEST);
+    *inverse = is_nothing ? 0 : 127.0f / most;
+    return defect == 0 ? (is_nothing ? 0 : most / 127.0f) : __builtin_nanf("");
+}
+
 INLINE void quantise_block(lanes low, lanes high, colony_activation_block *block) {
     const lanes none = lanes_splat(-0.0f), zero = lanes_splat(0);
     lanes greatest = lanes_greater(low, lanes_subtract(none, low));
     greatest = lanes_greater(lanes_greater(high, lanes_subtract(none, high)), greatest);
-    const float most = lanes_greatest_of(greatest);
     const float defect = lanes_tree_sum(lanes_fma(high, zero, lanes_multiply(low, zero)));
-    const int is_nothing = !(most >= QUANTISE_SMALLEST);
-    const lanes inverse = lanes_splat(is_nothing ? 0 : 127.0f / most);
+    float factor;
+    block->scale = quantise_scale(lanes_greatest_of(greatest), defect, &factor);
+    const lanes inverse = lanes_splat(factor);
     const int32_t first = quantise_half(low, inverse, block->codes);
     const int32_t sum = first + quantise_half(high, inverse, block->codes + COLONY_LANES);
-    block->scale = defect == 0 ? (is_nothing ? 0 : most / 127.0f) : __builtin_nanf("");
     block->first_sum = first;
     block->sum = sum;
     block->scaled_sum = block->scale * (float)sum;

@@ -27,11 +27,8 @@ extension Reference {
     /// The nearest f16, ties to even, as an f32; what is too large is the greatest finite one.
     static func roundedToHalf(_ x: Float) -> Float {
         guard !x.isNaN else { return x }
-        let bounded = x < -65504 ? -65504 : x > 65504 ? 65504 : x
-        // The last place of an f16 of this size: 2^-10 of its power of two, at least 2^-24.
-        let exponent = bounded == 0 ? -14 : max(Int(bounded.exponent), -14)
-        let place = Float(sign: .plus, exponent: exponent - 10, significand: 1)
-        return (bounded / place).rounded(.toNearestOrEven) * place
+        let greatest = Float(Float16.greatestFiniteMagnitude)
+        return Float(Float16(min(max(x, -greatest), greatest)))
     }
 
     /// One head of one row: `keys` and `values` are those of the visible positions, in order; the first `first` of them

@@ -49,7 +49,7 @@ struct ModelCommand: ParsableCommand {
         guard sequenceCounts.count == batch.split(separator: ",").count,
             sequenceCounts.allSatisfy({ (1...limits.sequencesMax).contains($0) })
         else { throw ValidationError("batch is numbers from 1 to \(limits.sequencesMax)") }
-        guard keyValueFormat == "auto" || KeyValueFormat(choice: keyValueFormat) != nil else {
+        guard keyValueFormat == "auto" || KeyValueFormat(rawValue: keyValueFormat) != nil else {
             throw ValidationError("key-value-format is auto, f32, f16 or int8")
         }
         guard (1...limits.roundsMax).contains(rounds) else {
@@ -64,7 +64,7 @@ struct ModelCommand: ParsableCommand {
         let subject = try ModelUnderTest(
             path: model, compute: compute, sequencesMax: max(1, sequenceCounts.max() ?? 1),
             tokensPerSequenceMax: max(prompt, ModelUnderTest.promptTokensPerSequence) + tokens,
-            prefillChunkTokens: prefillChunkTokens, keyValueFormat: KeyValueFormat(choice: keyValueFormat))
+            prefillChunkTokens: prefillChunkTokens, keyValueFormat: KeyValueFormat(rawValue: keyValueFormat))
         defer { subject.stop() }
         let report = ModelReport(
             path: model, subject: subject, compute: compute, readGigabytesPerSecond: readGigabytesPerSecond)

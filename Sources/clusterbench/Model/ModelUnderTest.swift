@@ -58,9 +58,7 @@ final class ModelUnderTest {
         ) {
             LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize)
         }
-        keyValueText =
-            engine.keyValueFormats.map(\.rawValue).joined(separator: "/")
-            + ", \(engine.keyValueBytesPerToken) bytes per token"
+        keyValueText = "\(engine.keyValueFormatText), \(engine.keyValueBytesPerToken) bytes per token"
         self.description = description
         weightBytes = checkpoint.tensorBytes
         bytesPerToken = try Self.bytesPerToken(checkpoint, description)
