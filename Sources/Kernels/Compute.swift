@@ -50,7 +50,10 @@ public final class Compute: @unchecked Sendable {
     func runSteps(_ stepCount: Int, tokenCount: Int, work: Int, _ body: (Range<Int>) -> Void) {
         if work <= serialWorkMax { return body(0..<stepCount) }
         if tokenCount < tokensPerLongRunMax { return parallel(stepCount, grain: 1, body) }
-        pool.run(stepCount) { body($0..<$0 + 1) }
+        let stepsPerRun = min(max(stepCount / (runsPerThreadMin * pool.threadCount), 1), stepsPerRunMax)
+        pool.run((stepCount + stepsPerRun - 1) / stepsPerRun) { run in
+            body(run * stepsPerRun..<min((run + 1) * stepsPerRun, stepCount))
+        }
     }
 
     /// Runs `body` over all of `count` in contiguous pieces of `grain` or more, a few per thread.
@@ -70,3 +73,9 @@ let serialWorkMax = 1 << 16
 
 /// From so many tokens on, weights wait for arithmetic rather than arithmetic for weights.
 let tokensPerLongRunMax = 8
+
+/// With many tokens: fewer runs than this per thread would leave some idle at the end.
+private let runsPerThreadMin = 8
+
+/// With many tokens: what is at the beginning of a run has not been asked for, so that a run is several steps.
+private let stepsPerRunMax = 4

@@ -38,16 +38,18 @@ import Testing
 
     @Test(arguments: WeightFormat.blocks)
     func everyTileGivesTheBitsOfOneToken(format: WeightFormat) throws {
-        let weights = TestWeights(blockRows: 90, columns: 512, format: format, seed: 4)
+        // More columns than are taken apart at a time, and not a multiple of that.
+        let weights = TestWeights(blockRows: 90, columns: 768, format: format, seed: 4)
         let matrix = try weights.packed()
         var numbers = TestNumbers(seed: 11)
-        let input = Rows.of(numbers.floats(15 * 512), width: 512)
+        let most = 145
+        let input = Rows.of(numbers.floats(most * 768), width: 768)
         for compute in try everyCompute() {
-            let alone = Rows(capacity: 15, width: 90)
-            for token in 0..<15 {
+            let alone = Rows(capacity: most, width: 90)
+            for token in 0..<most {
                 compute.linear(matrix, input: input.view(token..<token + 1), output: alone.view(token..<token + 1))
             }
-            for tokens in 1...15 {
+            for tokens in Array(1...15) + [63, 64, 65, 75, 76, 79, 145] {
                 let together = Rows(capacity: tokens, width: 90)
                 compute.linear(matrix, input: input.view(0..<tokens), output: together.view)
                 #expect(bits(together.values) == bits(alone.values.prefix(tokens * 90)), compute.label)

@@ -82,6 +82,21 @@ INLINE lanes lanes_scale_by_power(lanes p, lanes rounded) {
     return lanes_of(scale_by_power(p.low, rounded.low), scale_by_power(p.high, rounded.high));
 }
 
+INLINE float lanes_tree_sum(lanes x) {
+    __m256 eight = _mm256_add_ps(x.low, x.high);
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+INLINE float lanes_greatest_of(lanes x) {
+    const lanes numbers = lanes_greater(x, lanes_splat(-__builtin_inff()));
+    __m256 eight = _mm256_max_ps(numbers.low, numbers.high);
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
 INLINE lanes lanes_load_f32(const void *source) { return lanes_load(source); }
 
 INLINE __m256 load_bf16(const __m128i *source) {
@@ -111,4 +126,11 @@ INLINE void lanes_store_f16(void *target, lanes x) {
     __m128i *halves = target;
     _mm_storeu_si128(halves, _mm256_cvtps_ph(x.low, _MM_FROUND_TO_NEAREST_INT));
     _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT));
+}
+
+INLINE void lanes_store_int8(int8_t *target, lanes x) {
+    __m256i pairs = _mm256_packs_epi32(_mm256_cvtps_epi32(x.low), _mm256_cvtps_epi32(x.high));
+    pairs = _mm256_permute4x64_epi64(pairs, 0xd8);
+    __m128i codes = _mm_packs_epi16(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    _mm_storeu_si128((__m128i *)(void *)target, codes);
 }

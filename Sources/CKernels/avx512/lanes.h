@@ -47,6 +47,17 @@ INLINE lanes lanes_scale_by_power(lanes p, lanes rounded) {
     return _mm512_mul_ps(p, _mm512_castsi512_ps(second));
 }
 
+INLINE float lanes_tree_sum(lanes x) {
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+INLINE float lanes_greatest_of(lanes x) {
+    return _mm512_reduce_max_ps(_mm512_max_ps(x, _mm512_set1_ps(-__builtin_inff())));
+}
+
 INLINE lanes lanes_load_f32(const void *source) { return _mm512_loadu_ps(source); }
 
 INLINE lanes lanes_load_bf16(const void *source) {
@@ -64,4 +75,8 @@ INLINE lanes lanes_load_int8(const void *source) {
 
 INLINE void lanes_store_f16(void *target, lanes x) {
     _mm256_storeu_si256((__m256i *)target, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+
+INLINE void lanes_store_int8(int8_t *target, lanes x) {
+    _mm_storeu_si128((__m128i *)(void *)target, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
 }

@@ -58,6 +58,19 @@ INLINE lanes lanes_scale_by_power(lanes p, lanes rounded) {
     return p;
 }
 
+INLINE float lanes_tree_sum(lanes x) {
+    for (int distance = COLONY_LANES / 2; distance > 0; distance /= 2) {
+        for (int i = 0; i < distance; i++) x.at[i] = x.at[i] + x.at[i + distance];
+    }
+    return x.at[0];
+}
+
+INLINE float lanes_greatest_of(lanes x) {
+    float greatest = -__builtin_inff();
+    EACH greatest = x.at[i] > greatest ? x.at[i] : greatest;
+    return greatest;
+}
+
 INLINE lanes lanes_load_f32(const void *source) { return lanes_load(source); }
 
 INLINE lanes lanes_load_bf16(const void *source) {
@@ -105,3 +118,5 @@ INLINE void lanes_store_f16(void *target, lanes x) {
     EACH halves[i] = half_of_float(x.at[i]);
     __builtin_memcpy(target, halves, sizeof halves);
 }
+
+INLINE void lanes_store_int8(int8_t *target, lanes x) { EACH target[i] = (int8_t)x.at[i]; }

@@ -64,6 +64,18 @@ INLINE lanes lanes_scale_by_power(lanes p, lanes rounded) {
     return p;
 }
 
+INLINE float lanes_tree_sum(lanes x) {
+    float32x4_t four = vaddq_f32(vaddq_f32(x.at[0], x.at[2]), vaddq_f32(x.at[1], x.at[3]));
+    float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+    return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+}
+
+INLINE float lanes_greatest_of(lanes x) {
+    const lanes numbers = lanes_greater(x, lanes_splat(-__builtin_inff()));
+    return vmaxvq_f32(vmaxq_f32(
+        vmaxq_f32(numbers.at[0], numbers.at[1]), vmaxq_f32(numbers.at[2], numbers.at[3])));
+}
+
 // Weights are loaded as bytes: a source from a file has any alignment.
 INLINE uint16x4_t load_4_halves(const void *source, int part) {
     return vreinterpret_u16_u8(vld1_u8((const uint8_t *)source + 8 * part));
@@ -100,4 +112,10 @@ INLINE lanes lanes_load_int8(const void *source) {
 
 INLINE void lanes_store_f16(void *target, lanes x) {
     EACH vst1_u8((uint8_t *)target + 8 * i, vreinterpret_u8_f16(vcvt_f16_f32(x.at[i])));
+}
+
+INLINE void lanes_store_int8(int8_t *target, lanes x) {
+    int16x8_t low = vcombine_s16(vmovn_s32(vcvtnq_s32_f32(x.at[0])), vmovn_s32(vcvtnq_s32_f32(x.at[1])));
+    int16x8_t high = vcombine_s16(vmovn_s32(vcvtnq_s32_f32(x.at[2])), vmovn_s32(vcvtnq_s32_f32(x.at[3])));
+    vst1q_s8(target, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
 }

@@ -4,7 +4,9 @@
 //                    _greater(a, b) = a > b ? a : b, _at_least(x, bound) = x < bound ? bound : x,
 //                    _at_most(x, bound) = x > bound ? bound : x, _zero_where_less(r, x, bound) = x < bound ? 0 : r,
 //                    _scale_by_power(p, t) (see exponential.h), _load_bf16, _load_f16, _load_f32, _load_int8 (any
-//                    alignment), _store_f16 (to the nearest, ties to even; the caller saturates)
+//                    alignment), _store_f16 (to the nearest, ties to even; the caller saturates), _store_int8 (of
+//                    whole numbers), _tree_sum (the canonical tree: lanes (i, i+8), then (i, i+4), (i, i+2),
+//                    (i, i+1)), _greatest_of (the largest lane that is a number, -inf if there is none)
 //   LINEAR_*, ATTENTION_*, BLOCK_*   tile sizes that fill the registers of the machine
 #pragma STDC FP_CONTRACT OFF
 

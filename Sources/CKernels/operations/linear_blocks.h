@@ -37,26 +37,44 @@ INLINE lanes block_dot(
     return words_to_lanes(chains == 1 ? even : words_sum(even, odd));
 }
 
-/// Adds 32 columns to the sums of `tokens` tokens, whose activations there are `inputs[t][index]`.
-INLINE void block_sub(
-    const int format, const unsigned char *block, const int sub, const colony_activation_block *const *inputs,
-    size_t index, lanes *sums, const int tokens) {
-    const block_shape shape = block_shapes[format];
-    const int vectors = BLOCK_VECTORS / shape.halves;
+/// 32 columns of a panel, taken apart. Formats with one scale, or no minimum, leave the rest as it is.
+typedef struct block_columns {
     words codes[BLOCK_VECTORS];
-    UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) codes[v] = block_codes(format, block, sub, v);
+    lanes scales[2], minimums[2];
+} block_columns;
+
+INLINE void block_take(const int format, const unsigned char *block, const int sub, block_columns *columns) {
+    const block_shape shape = block_shapes[format];
+    UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) columns->codes[v] = block_codes(format, block, sub, v);
     UNROLL for (int half = 0; half < shape.halves; half++) {
-        const lanes scale = block_scale(format, block, sub, half);
-        const lanes minimum = block_minimum(format, block, sub, half);
+        columns->scales[half] = block_scale(format, block, sub, half);
+        if (shape.has_minimum) columns->minimums[half] = block_minimum(format, block, sub, half);
+    }
+}
+
+INLINE void block_keep(const block_shape shape, const block_columns *columns, block_columns *target) {
+    UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) target->codes[v] = columns->codes[v];
+    UNROLL for (int half = 0; half < shape.halves; half++) {
+        target->scales[half] = columns->scales[half];
+        if (shape.has_minimum) target->minimums[half] = columns->minimums[half];
+    }
+}
+
+/// Adds 32 columns to the sums of `tokens` tokens, whose activations there are `inputs[t][index]`.
+INLINE void block_add(
+    const block_shape shape, const block_columns *columns, const colony_activation_block *const *inputs, size_t index,
+    lanes *sums, const int tokens) {
+    const int vectors = BLOCK_VECTORS / shape.halves;
+    UNROLL for (int half = 0; half < shape.halves; half++) {
         UNROLL for (int t = 0; t < tokens; t++) {
             const colony_activation_block *x = inputs[t] + index;
             const int32_t sum = shape.halves == 1 ? x->sum : half ? x->sum - x->first_sum : x->first_sum;
             const lanes dot = block_dot(
-                shape, codes, half * vectors, vectors, x->codes, sum, tokens <= BLOCK_CHAINS_TOKENS ? 2 : 1);
-            sums[t] = lanes_fma(dot, lanes_multiply(scale, lanes_splat(x->scale)), sums[t]);
+                shape, columns->codes, half * vectors, vectors, x->codes, sum, tokens <= BLOCK_CHAINS_TOKENS ? 2 : 1);
+            sums[t] = lanes_fma(dot, lanes_multiply(columns->scales[half], lanes_splat(x->scale)), sums[t]);
             if (shape.has_minimum) {
                 const float scaled_sum = shape.halves == 1 ? x->scaled_sum : x->scale * (float)sum;
-                sums[t] = lanes_fma(minimum, lanes_splat(scaled_sum), sums[t]);
+                sums[t] = lanes_fma(columns->minimums[half], lanes_splat(scaled_sum), sums[t]);
             }
         }
     }
@@ -89,7 +107,9 @@ BLOCK_INLINE void block_tile(
         UNROLL for (int sub = 0; sub < shape.subs; sub++) {
             // The first tile asks for the whole next panel; the others need not again.
             if (token == 0 || !asks_for_panel) block_prefetch(shape, block + ahead, sub);
-            block_sub(format, block, sub, inputs, b * (size_t)shape.subs + (size_t)sub, sums, tokens);
+            block_columns columns;
+            block_take(format, block, sub, &columns);
+            block_add(shape, &columns, inputs, b * (size_t)shape.subs + (size_t)sub, sums, tokens);
         }
     }
     float results[BLOCK_TOKENS_MAX * COLONY_LANES];
@@ -97,19 +117,108 @@ BLOCK_INLINE void block_tile(
     linear_finish(a, panel, token, 1, tokens, results);
 }
 
-/// All tokens through each panel, whose blocks stay in the first cache meanwhile.
-INLINE void block_linear(const int format, const colony_linear_arguments *a, size_t first_panel, size_t panel_count) {
-    for (size_t panel = first_panel; panel < first_panel + panel_count; panel++) {
-        size_t token = 0;
+#if BLOCK_TOKENS_MAX >= 4
+/// From so many tokens on a panel is taken apart once for all of them.
+#define BLOCK_GROUP_TOKENS_MIN 12
+/// So many tokens share what was taken apart.
+#define BLOCK_GROUP_TOKENS_MAX 64
+/// Columns / 32 that are apart at a time: with the activations of a tile they fit the first-level cache.
+#define BLOCK_GROUP_SUBS 16
+
+/// Some columns of a panel, and where they are kept when they have been taken apart.
+typedef struct block_group_columns {
+    const unsigned char *block;
+    size_t first, count; // columns / 32
+    size_t panel_bytes;
+    block_columns apart[BLOCK_GROUP_SUBS];
+} block_group_columns;
+
+/// Adds these columns to the `sums`, [tokens][16], of `tokens` tokens. The first tile takes them apart, in the shade of
+/// its multiplications, and asks for the next panel. `tokens` and `is_first` are constants where this is inlined.
+BLOCK_INLINE void block_group_tile(
+    const int format, const colony_linear_arguments *a, block_group_columns *columns, size_t token, float *sums,
+    const int tokens, const int is_first) {
+    const block_shape shape = block_shapes[format];
+    const colony_activation_block *inputs[BLOCK_TOKENS_MAX];
+    lanes kept[BLOCK_TOKENS_MAX];
+    UNROLL for (int t = 0; t < tokens; t++) {
+        const size_t row = a->input_rows ? (size_t)a->input_rows[token + t] : token + t;
+        inputs[t] = a->quantised_input + row * a->quantised_stride + columns->first;
+        kept[t] = columns->first ? lanes_load(sums + t * COLONY_LANES) : lanes_splat(0);
+    }
+    if (is_first) {
+        const unsigned char *block = columns->block;
+        for (size_t i = 0; i < columns->count; i += (size_t)shape.subs, block += shape.bytes) {
+            UNROLL for (int sub = 0; sub < shape.subs; sub++) {
+                block_prefetch(shape, block + columns->panel_bytes, sub);
+                block_columns apart;
+                block_take(format, block, sub, &apart);
+                block_add(shape, &apart, inputs, i + (size_t)sub, kept, tokens);
+                block_keep(shape, &apart, columns->apart + i + sub);
+            }
+        }
+    } else {
+        for (size_t i = 0; i < columns->count; i++) block_add(shape, columns->apart + i, inputs, i, kept, tokens);
+    }
+    UNROLL for (int t = 0; t < tokens; t++) lanes_store(sums + t * COLONY_LANES, kept[t]);
+}
+
+/// Up to `BLOCK_GROUP_TOKENS_MAX` tokens, more than a tile, through one panel.
+BLOCK_INLINE void block_group(
+    const int format, const colony_linear_arguments *a, size_t panel, size_t token, size_t tokens) {
+    const block_shape shape = block_shapes[format];
+    const size_t subs = a->columns / COLONY_BLOCK_COLUMNS;
+    block_group_columns columns;
+    columns.panel_bytes = subs / (size_t)shape.subs * (size_t)shape.bytes;
+    columns.block = (const unsigned char *)a->weights + panel * columns.panel_bytes;
+    float sums[BLOCK_GROUP_TOKENS_MAX * COLONY_LANES];
+    linear_expect(a, panel, token, tokens);
+    for (size_t first = 0; first < subs; first += BLOCK_GROUP_SUBS) {
+        columns.first = first;
+        columns.count = subs - first < BLOCK_GROUP_SUBS ? subs - first : BLOCK_GROUP_SUBS;
+        block_group_tile(format, a, &columns, token, sums, BLOCK_TOKENS_MAX, 1);
+        size_t t = BLOCK_TOKENS_MAX;
+#define TILES(n) \
+    for (; t + n <= tokens; t += n) block_group_tile(format, a, &columns, token + t, sums + t * COLONY_LANES, n, 0);
 #if BLOCK_TOKENS_MAX >= 8
-        for (; token + 8 <= a->tokens; token += 8) block_tile(format, a, panel, token, 8);
+        TILES(8)
+#endif
+        TILES(4)
+        TILES(2)
+        TILES(1)
+#undef TILES
+        columns.block += columns.count / (size_t)shape.subs * (size_t)shape.bytes;
+    }
+    linear_finish(a, panel, token, 1, (int)tokens, sums);
+}
+#endif
+
+/// Tokens `token` and on through one panel, whose blocks stay in the first cache meanwhile.
+INLINE void block_tiles(const int format, const colony_linear_arguments *a, size_t panel, size_t token) {
+#if BLOCK_TOKENS_MAX >= 8
+    for (; token + 8 <= a->tokens; token += 8) block_tile(format, a, panel, token, 8);
 #endif
 #if BLOCK_TOKENS_MAX >= 4
-        for (; token + 4 <= a->tokens; token += 4) block_tile(format, a, panel, token, 4);
-        for (; token + 2 <= a->tokens; token += 2) block_tile(format, a, panel, token, 2);
+    for (; token + 4 <= a->tokens; token += 4) block_tile(format, a, panel, token, 4);
+    for (; token + 2 <= a->tokens; token += 2) block_tile(format, a, panel, token, 2);
 #endif
-        for (; token < a->tokens; token++) block_tile(format, a, panel, token, 1);
+    for (; token < a->tokens; token++) block_tile(format, a, panel, token, 1);
+}
+
+/// Groups of tokens first, whose activations stay in the second cache, then panels.
+INLINE void block_linear(const int format, const colony_linear_arguments *a, size_t first_panel, size_t panel_count) {
+    const size_t end = first_panel + panel_count;
+    size_t token = 0;
+#if BLOCK_TOKENS_MAX >= 4
+    while (a->tokens - token >= BLOCK_GROUP_TOKENS_MIN) {
+        const size_t left = a->tokens - token;
+        const size_t tokens = left < BLOCK_GROUP_TOKENS_MAX ? left : BLOCK_GROUP_TOKENS_MAX;
+        for (size_t panel = first_panel; panel < end; panel++) block_group(format, a, panel, token, tokens);
+        token += tokens;
     }
+#endif
+    if (token == a->tokens) return;
+    for (size_t panel = first_panel; panel < end; panel++) block_tiles(format, a, panel, token);
 }
 
 /// Adds 32 columns to the sums of `tokens` tokens with f32 activations at `inputs[t]`.

@@ -1,12 +1,24 @@
 // The end of every tile of `linear.h`: bias, scale, and the rows that exist. Out of line, so that there is one copy.
 #pragma STDC FP_CONTRACT OFF
 
+INLINE float *linear_output(const colony_linear_arguments *a, size_t token) {
+    return a->output + (a->output_rows ? (size_t)a->output_rows[token] : token) * a->output_stride;
+}
+
+/// Asks for the lines that `linear_finish` will write: rows of many tokens lie pages apart, and a store to each would
+/// wait for memory.
+INLINE void linear_expect(const colony_linear_arguments *a, size_t panel, size_t token, size_t tokens) {
+    for (size_t t = token; t < token + tokens; t++) {
+        __builtin_prefetch(linear_output(a, t) + panel * COLONY_LANES, 1, 2);
+    }
+}
+
 /// `results` are the sums, [token][panel][16].
 KERNEL __attribute__((noinline)) static void linear_finish(
     const colony_linear_arguments *a, size_t panel, size_t token, int panels, int tokens, const float *results) {
     for (int t = 0; t < tokens; t++) {
         const size_t index = token + t;
-        float *output = a->output + (a->output_rows ? (size_t)a->output_rows[index] : index) * a->output_stride;
+        float *output = linear_output(a, index);
         for (int p = 0; p < panels; p++) {
             const size_t row = (panel + p) * COLONY_LANES;
             lanes sum = lanes_load(results + (t * panels + p) * COLONY_LANES);

@@ -1,4 +1,4 @@
-// Loads and stores of the last, incomplete 16 lanes of a row, and the tree that joins 16 partial sums.
+// Loads and stores of the last, incomplete 16 lanes of a row.
 #pragma STDC FP_CONTRACT OFF
 
 /// Kept out of line: it runs once per row, and would be most of the code otherwise.
@@ -24,23 +24,4 @@ INLINE void lanes_store_some(float *target, lanes x, size_t count) {
     float values[COLONY_LANES];
     lanes_store(values, x);
     copy_some(target, values, count);
-}
-
-/// The canonical tree: lanes (i, i+8), then (i, i+4), (i, i+2), (i, i+1).
-INLINE float lanes_tree_sum(lanes x) {
-    float values[COLONY_LANES];
-    lanes_store(values, x);
-    for (int distance = COLONY_LANES / 2; distance > 0; distance /= 2) {
-        for (int i = 0; i < distance; i++) values[i] = values[i] + values[i + distance];
-    }
-    return values[0];
-}
-
-/// The largest lane that is a number, -inf if there is none; the order does not matter.
-INLINE float lanes_greatest_of(lanes x) {
-    float values[COLONY_LANES];
-    lanes_store(values, x);
-    float greatest = -__builtin_inff();
-    for (int i = 0; i < COLONY_LANES; i++) greatest = values[i] > greatest ? values[i] : greatest;
-    return greatest;
 }

@@ -4,21 +4,17 @@
 #pragma STDC FP_CONTRACT OFF
 
 #define QUANTISE_SMALLEST 0x1p-100f
-/// Added to a small number it leaves that number, rounded to the nearest integer, in the low bits.
+/// Added to a small number and taken off again it leaves that number, rounded to the nearest integer.
 #define QUANTISE_ROUNDER 0x1.8p23f
 
-/// Codes of 16 columns; answers their sum.
+/// Codes of 16 columns; answers their sum, which f32 holds exactly.
 INLINE int32_t quantise_half(lanes x, lanes inverse, int8_t *codes) {
     // The bound comes second, so that it replaces a NaN.
     lanes scaled = lanes_at_most(lanes_greater(lanes_multiply(x, inverse), lanes_splat(-127)), 127);
-    uint32_t rounded[COLONY_LANES];
-    lanes_store((float *)rounded, lanes_add(scaled, lanes_splat(QUANTISE_ROUNDER)));
-    int32_t sum = 0;
-    for (int i = 0; i < COLONY_LANES; i++) {
-        codes[i] = (int8_t)rounded[i];
-        sum += (int8_t)rounded[i];
-    }
-    return sum;
+    const lanes rounder = lanes_splat(QUANTISE_ROUNDER);
+    const lanes rounded = lanes_subtract(lanes_add(scaled, rounder), rounder);
+    lanes_store_int8(codes, rounded);
+    return (int32_t)lanes_tree_sum(rounded);
 }
 
 /// The scale of numbers whose largest magnitude is `most`, NaN where their products with 0 add up to a `defect`. Sets
