@@ -84,7 +84,8 @@ let package = Package(
         library(
             "ServiceSupport",
             [
-                "Basics", "Configuration", "CLinux", "Transport", "Wire", argumentParser, orderedCollections, logging,
+                "Basics", "Configuration", "CLinux", "Transport", "Weights", "Wire", argumentParser,
+                orderedCollections, logging,
             ]),
 
         // Level 5

@@ -16,6 +16,8 @@ extension ClusterConfiguration {
         var configuration = ClusterConfiguration(
             model: try reader.path("model"), certificates: try reader.path("certificates"))
         configuration.modelName = try reader.textIfSet("model_name")
+        configuration.weightCache = try reader.pathIfSet("weight_cache")
+        configuration.weightCacheBytes = try reader.byteCountIfSet("weight_cache_bytes")
         configuration.coordinator = try Coordinator(reader)
         for position in reader.file.workerLines.indices {
             configuration.workers.append(try Worker(reader, position: position))

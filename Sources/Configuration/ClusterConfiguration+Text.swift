@@ -7,6 +7,8 @@ extension ClusterConfiguration {
         lines.append("model: \(quoted(model))")
         if let modelName { lines.append("model_name: \(quoted(modelName))") }
         lines.append("certificates: \(quoted(certificates))")
+        if let weightCache { lines.append("weight_cache: \(quoted(weightCache))") }
+        if let weightCacheBytes { lines.append("weight_cache_bytes: \(weightCacheBytes)") }
         lines.append("coordinator:")
         lines += coordinator.entries.map { "  \($0): \($1)" }
         lines.append(workers.isEmpty ? "workers: []" : "workers:")

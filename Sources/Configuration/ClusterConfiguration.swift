@@ -138,6 +138,10 @@ public struct ClusterConfiguration: Hashable, Sendable {
     public var modelName: String?
     /// Directory with this process's certificate.
     public var certificates: String
+    /// Directory for packed weights; nil for the user's.
+    public var weightCache: String?
+    /// How big it may become, in bytes; 0 for none, nil for what the disk allows.
+    public var weightCacheBytes: UInt64?
     /// The coordinator.
     public var coordinator = Coordinator()
     /// The workers; none means that the coordinator computes everything.

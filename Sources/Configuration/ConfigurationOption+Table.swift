@@ -22,6 +22,16 @@ extension ConfigurationOption {
             key: "certificates", kind: .path, defaultText: nil,
             meaning: "Directory with this host's ca.pem, node.pem and node.key; the certificate names the node.",
             roles: everyone),
+        ConfigurationOption(
+            key: "weight_cache", kind: .path, defaultText: "",
+            meaning: "Directory for weights as they are computed with, from which the next start maps them; absent: "
+                + "colony/weights in the user's cache directory.",
+            roles: [.coordinator, .worker]),
+        ConfigurationOption(
+            key: "weight_cache_bytes", kind: .byteCount(0...1 << 60), defaultText: "",
+            meaning: "How big it may become, the longest unused files go first; 0 keeps nothing; absent: as much as "
+                + "leaves a tenth of the disk free.",
+            roles: [.coordinator, .worker]),
     ]
 
     private static let coordinator = section(

@@ -53,7 +53,7 @@ public final class Coordinator: Sendable {
     public init(options: CoordinatorOptions, logger: Logger) throws {
         self.options = options
         self.logger = logger
-        checkpoint = try Checkpoint.open(options.modelPath)
+        checkpoint = try Checkpoint.open(options.modelPath, cache: options.weightCache)
         description = try Registry.describe(checkpoint)
         compute = try Compute(
             instructionSet: options.instructionSet, threadCount: options.threadCount,
@@ -167,6 +167,7 @@ public final class Coordinator: Sendable {
             }
             logger.info("trunk loaded", metadata: ["layers": "\(description.layers.count)"])
             guard let makeExperts = try options.workers.isEmpty ? loadLocally() : placeOnWorkers() else { return }
+            checkpoint.keepPackedWeights()
             let engine = try Engine(
                 model: model, options: engineOptions, compute: compute, contextTokensMax: options.contextTokensMax,
                 makeExperts: makeExperts)

@@ -2,6 +2,7 @@ import Basics
 import Engine
 import Kernels
 import Transport
+import Weights
 
 /// How a coordinator is set up.
 public struct CoordinatorOptions: Sendable {
@@ -43,12 +44,15 @@ public struct CoordinatorOptions: Sendable {
     public var contextTokensMax: Int?
     /// How the engine is sized.
     public var engine: EngineOptions
+    /// Where packed weights are kept from start to start; nil: nowhere.
+    public var weightCache: WeightCache?
 
     /// Sets a coordinator up.
     public init(
         identity: NodeIdentity, modelPath: String, modelName: String?, listen: Endpoint, workers: [WorkerAddress],
         threadCount: Int, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
-        dispatchTimeoutMilliseconds: Int, contextTokensMax: Int?, engine: EngineOptions
+        dispatchTimeoutMilliseconds: Int, contextTokensMax: Int?, engine: EngineOptions,
+        weightCache: WeightCache? = nil
     ) {
         self.identity = identity
         self.modelPath = modelPath
@@ -62,5 +66,6 @@ public struct CoordinatorOptions: Sendable {
         self.dispatchTimeoutMilliseconds = dispatchTimeoutMilliseconds
         self.contextTokensMax = contextTokensMax
         self.engine = engine
+        self.weightCache = weightCache
     }
 }

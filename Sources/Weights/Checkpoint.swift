@@ -10,21 +10,23 @@ public final class Checkpoint: Sendable {
     /// Size of all tensors together, in bytes; those of types that are not known are not counted.
     public let tensorBytes: UInt64
     private let container: any ModelContainer
+    private let packedWeights: PackedWeights?
 
-    private init(_ container: any ModelContainer) throws(WeightsError) {
+    private init(_ container: any ModelContainer, cache: WeightCache?) throws(WeightsError) {
         self.container = container
         tensorBytes = container.placeOfTensor.values.reduce(0) { $0 + UInt64($1.description.byteCount) }
         digest = try ModelDigest.of(configuration: container.digestedConfiguration, files: container.files)
+        packedWeights = cache.map { [digest] in PackedWeights(cache: $0, digest: digest) }
     }
 
-    /// Opens the model in the directory or the GGUF file `path`.
-    public static func open(_ path: String) throws(WeightsError) -> Checkpoint {
+    /// Opens the model in the directory or the GGUF file `path`; `cache` has packed weights of earlier starts.
+    public static func open(_ path: String, cache: WeightCache? = nil) throws(WeightsError) -> Checkpoint {
         var information = stat()
         guard stat(path, &information) == 0 else { throw .modelMissing(path: path) }
         if information.st_mode & S_IFMT == S_IFDIR {
-            return try Checkpoint(SafetensorsDirectory(path: try absolute(path)))
+            return try Checkpoint(SafetensorsDirectory(path: try absolute(path)), cache: cache)
         }
-        return try Checkpoint(GGUFModel(path: try absoluteFile(path)))
+        return try Checkpoint(GGUFModel(path: try absoluteFile(path)), cache: cache)
     }
 
     /// The model's configuration, `config.json`: always an object.
@@ -55,8 +57,15 @@ public final class Checkpoint: Sendable {
             throw .shapeMismatch(
                 tensor: place.description.name, file: file.file.path, expected: shape, found: place.description.shape)
         }
-        return try file.tensor(place.description, as: name)
+        var tensor = try file.tensor(place.description, as: name)
+        tensor.packedWeights = packedWeights
+        tensor.fileNumber = place.file
+        return tensor
     }
+
+    /// To be called when a process has its weights: tells the cache's events, and writes what was packed since the last
+    /// call, on a thread of its own. `waits`: returns when it is written.
+    public func keepPackedWeights(waits: Bool = false) { packedWeights?.keep(waits: waits) }
 
     /// The content of a small file such as `tokenizer.json`; nil if the model has none. What a GGUF file says in other
     /// ways comes in the same form.

@@ -16,8 +16,12 @@ func systemErrorText(_ code: Int32) -> String {
 final class MappedFile: @unchecked Sendable {
     // Unchecked because of the pointer only: it never changes, and what it points at is never written.
     let path: String
+    /// MADV_POPULATE_READ (Linux 5.14); older kernels refuse it and read page by page.
+    static let populateRead: Int32 = 22
     /// Size when it was opened, in bytes.
     let byteCount: Int
+    /// When it was changed last before that, in nanoseconds since 1970.
+    let modifiedNanoseconds: Int64
     private let descriptor: Int32
     private let base: UnsafeMutableRawPointer?
 
@@ -51,6 +55,7 @@ final class MappedFile: @unchecked Sendable {
         }
         self.path = path
         self.byteCount = byteCount
+        modifiedNanoseconds = Int64(information.st_mtim.tv_sec) * 1_000_000_000 + Int64(information.st_mtim.tv_nsec)
         self.descriptor = descriptor
     }
 
@@ -100,8 +105,7 @@ final class MappedFile: @unchecked Sendable {
                 foundByteCount: Int(information.st_size))
         }
         let pages = wholePages(around: range, margin: 0)
-        let populateRead: Int32 = 22  // MADV_POPULATE_READ (Linux 5.14); older kernels refuse it and read page by page
-        guard madvise(base + pages.lowerBound, pages.count, populateRead) != 0, errno != EINVAL else { return }
+        guard madvise(base + pages.lowerBound, pages.count, Self.populateRead) != 0, errno != EINVAL else { return }
         throw .systemCallFailed(call: "reading tensor \(tensor)", file: path, code: errno)
     }
 

@@ -14,6 +14,9 @@ public struct Tensor: Sendable {
     let file: MappedFile
     /// Where the view begins, in bytes from the start of the file.
     let byteOffset: Int
+    /// Where packed matrices are kept, if they are, and the file's number there.
+    var packedWeights: PackedWeights?
+    var fileNumber = 0
 
     /// How many weights the view has.
     public var count: Int { shape.reduce(1, *) }
@@ -31,8 +34,7 @@ public struct Tensor: Sendable {
         precondition(!shape.isEmpty && (0..<shape[0]).contains(leadingIndex), "slice \(leadingIndex) of \(shape)")
         let inner = Array(shape.dropFirst())
         let stride = format.byteCount(of: inner.reduce(1, *))
-        return Tensor(
-            name: name, shape: inner, format: format, file: file, byteOffset: byteOffset + leadingIndex * stride)
+        return part(shape: inner, byteOffset: byteOffset + leadingIndex * stride)
     }
 
     /// Rows `range` along the first dimension, which stays: [R, C] → [range.count, C].
@@ -40,17 +42,40 @@ public struct Tensor: Sendable {
         precondition(
             !shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0], "rows \(range) of \(shape)")
         let stride = format.byteCount(of: shape.dropFirst().reduce(1, *))
-        return Tensor(
-            name: name, shape: [range.count] + shape.dropFirst(), format: format, file: file,
-            byteOffset: byteOffset + range.lowerBound * stride)
+        return part(
+            shape: [range.count] + shape.dropFirst(), byteOffset: byteOffset + range.lowerBound * stride)
     }
 
-    /// The matrix in the kernels' layout. Afterwards the pages that were read leave this process's memory, so that
+    private func part(shape: [Int], byteOffset: Int) -> Tensor {
+        Tensor(
+            name: name, shape: shape, format: format, file: file, byteOffset: byteOffset,
+            packedWeights: packedWeights, fileNumber: fileNumber)
+    }
+
+    /// The matrix in the kernels' layout, from the cache of packed weights if it is there. Otherwise it is packed;
+    /// afterwards the pages that were read leave this process's memory, so that
     /// one copy of the weights stays. Throws unless the view has two dimensions and its file is still whole.
     public func packed() throws(WeightsError) -> PackedMatrix {
         guard shape.count == 2 else {
             throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of a matrix")
         }
+        do throws(KernelError) {
+            if let kept = try packedWeights?.matrix(packedKey) { return kept }
+        } catch {
+            throw .packingFailed(tensor: name, reason: "\(error)")
+        }
+        let matrix = try packedFromFile()
+        packedWeights?.add(packedKey, matrix)
+        return matrix
+    }
+
+    private var packedKey: PackedKey {
+        PackedKey(
+            file: fileNumber, modifiedNanoseconds: file.modifiedNanoseconds, byteOffset: byteOffset, rows: shape[0],
+            columns: shape[1], format: format)
+    }
+
+    private func packedFromFile() throws(WeightsError) -> PackedMatrix {
         try file.populate(byteRange, tensor: name)
         defer { file.giveBack(byteRange) }
         do throws(KernelError) {

@@ -28,11 +28,14 @@ public struct WorkerOptions: Sendable {
     public var spinMicroseconds: Int
     /// How long a link's reader polls before it sleeps, in microseconds.
     public var busyPollMicroseconds: Int
+    /// Where packed weights are kept from start to start; nil: nowhere.
+    public var weightCache: WeightCache?
 
     /// Sets a worker up.
     public init(
         identity: NodeIdentity, modelPath: String, listen: Endpoint, memoryBudgetBytes: UInt64, threadCount: Int,
-        instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int
+        instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
+        weightCache: WeightCache? = nil
     ) {
         self.identity = identity
         self.modelPath = modelPath
@@ -42,6 +45,7 @@ public struct WorkerOptions: Sendable {
         self.instructionSet = instructionSet
         self.spinMicroseconds = spinMicroseconds
         self.busyPollMicroseconds = busyPollMicroseconds
+        self.weightCache = weightCache
     }
 }
 
@@ -70,7 +74,7 @@ public final class Worker: Sendable {
     public init(options: WorkerOptions, logger: Logger) throws {
         self.options = options
         self.logger = logger
-        checkpoint = try Checkpoint.open(options.modelPath)
+        checkpoint = try Checkpoint.open(options.modelPath, cache: options.weightCache)
         description = try Registry.describe(checkpoint)
         compute = try Compute(
             instructionSet: options.instructionSet, threadCount: options.threadCount,
@@ -157,6 +161,7 @@ public final class Worker: Sendable {
             logger.error("loading failed", metadata: ["reason": "\(refusal.message)"])
             onEnd(.failure(refusal))
         case .loaded(let table):
+            checkpoint.keepPackedWeights()
             state.withLock { $0.table = table }
             logger.info(
                 "ready",

@@ -50,7 +50,8 @@ private struct RunningCoordinator: RunningService {
                 engine: EngineOptions(
                     sequencesMax: own.batchSequencesMax, rowsMax: own.prefillChunkTokens,
                     waitingMax: own.waitingSequencesMax, keyValueCacheBytes: Int(own.kvCacheBytes),
-                    keyValueFormat: KeyValueFormat(rawValue: own.kvCacheFormat.rawValue))),
+                    keyValueFormat: KeyValueFormat(rawValue: own.kvCacheFormat.rawValue)),
+                weightCache: ConfiguredWeightCache.make(configuration, logger)),
             logger: logger)
         address = Endpoint(host: listen.host, port: try coordinator.start()).description
     }

@@ -44,7 +44,8 @@ private struct RunningWorker: RunningService {
                 memoryBudgetBytes: own.memoryBytes ?? available / 10 * 8,
                 threadCount: ThreadCount.resolve(own.threads),
                 instructionSet: InstructionSet(choice: own.instructionSet.rawValue),
-                spinMicroseconds: own.spinMicroseconds, busyPollMicroseconds: own.busyPollMicroseconds),
+                spinMicroseconds: own.spinMicroseconds, busyPollMicroseconds: own.busyPollMicroseconds,
+                weightCache: ConfiguredWeightCache.make(configuration, logger)),
             logger: logger)
         address = Endpoint(host: listen.host, port: try worker.start()).description
     }

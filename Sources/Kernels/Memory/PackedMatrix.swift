@@ -5,7 +5,7 @@ import CKernels
 /// [panel][column][16 rows], or [panel][block][field][16 rows] of formats that are stored in blocks. One lane is one
 /// row, which is what makes every instruction set add in the same order. Nothing grows by it but the padding.
 ///
-/// `@unchecked Sendable`: written once, in the initialiser.
+/// `@unchecked Sendable`: written once, before or in the initialiser.
 public final class PackedMatrix: @unchecked Sendable {
     /// Output features.
     public let rows: Int
@@ -15,8 +15,9 @@ public final class PackedMatrix: @unchecked Sendable {
     public let format: WeightFormat
     /// Size in memory, padding included.
     public let byteCount: Int
-    private let memory: WeightMemory
-    var base: UnsafeMutableRawPointer { memory.base }
+    /// The packed bytes, which `owner` keeps where they are.
+    let base: UnsafeRawPointer
+    private let owner: any AnyObject & Sendable
 
     /// Interleaves row-major `source` ([rows][columns], at any alignment).
     ///
@@ -24,6 +25,61 @@ public final class PackedMatrix: @unchecked Sendable {
     public init(packing source: UnsafeRawBufferPointer, rows: Int, columns: Int, format: WeightFormat)
         throws(KernelError)
     {
+        try Self.check(rows: rows, columns: columns, format: format)
+        let expected = rows * format.byteCount(of: columns)
+        guard source.count == expected, let sourceBase = source.baseAddress else {
+            throw .matrixSizeMismatch(expectedBytes: expected, foundBytes: source.count)
+        }
+        let memory = try Self.memory(rows: rows, columns: columns, format: format)
+        if format.isPlain {
+            colony_pack_panels(sourceBase, memory.base, rows, columns, format.bytesPerBlock)
+        } else {
+            colony_pack_blocks(Int32(format.tableIndex), sourceBase, memory.base, rows, columns)
+        }
+        base = UnsafeRawPointer(memory.base)
+        owner = memory
+        (self.rows, self.columns, self.format) = (rows, columns, format)
+        byteCount = Self.byteCount(rows: rows, columns: columns, format: format)
+    }
+
+    /// A matrix that was packed before (by this `layoutVersion`) and lies at `packed`, where `owner` keeps it.
+    ///
+    /// Throws `matrixShapeInvalid`, `matrixBlocksPartial` or `matrixSizeMismatch`.
+    package init(
+        packed: UnsafeRawBufferPointer, owner: any AnyObject & Sendable, rows: Int, columns: Int, format: WeightFormat
+    ) throws(KernelError) {
+        try Self.check(rows: rows, columns: columns, format: format)
+        byteCount = Self.byteCount(rows: rows, columns: columns, format: format)
+        guard packed.count == byteCount, let base = packed.baseAddress else {
+            throw .matrixSizeMismatch(expectedBytes: byteCount, foundBytes: packed.count)
+        }
+        self.base = base
+        self.owner = owner
+        (self.rows, self.columns, self.format) = (rows, columns, format)
+    }
+
+    /// A matrix that was packed before, in memory of its own: `fill` writes it and answers whether it could. Nil if it
+    /// could not.
+    ///
+    /// Throws `matrixShapeInvalid`, `matrixBlocksPartial` or `outOfMemory`.
+    package init?(
+        rows: Int, columns: Int, format: WeightFormat, fill: (UnsafeMutableRawBufferPointer) -> Bool
+    ) throws(KernelError) {
+        try Self.check(rows: rows, columns: columns, format: format)
+        byteCount = Self.byteCount(rows: rows, columns: columns, format: format)
+        let memory = try Self.memory(rows: rows, columns: columns, format: format)
+        guard fill(UnsafeMutableRawBufferPointer(start: memory.base, count: byteCount)) else { return nil }
+        base = UnsafeRawPointer(memory.base)
+        owner = memory
+        (self.rows, self.columns, self.format) = (rows, columns, format)
+    }
+
+    /// Calls `body` with the packed bytes, which must not be kept beyond the call.
+    package func withPackedBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(start: base, count: byteCount)) }
+    }
+
+    private static func check(rows: Int, columns: Int, format: WeightFormat) throws(KernelError) {
         let rowsMax = Limits.Kernels.matrixRowsMax
         let columnsMax = Limits.Kernels.matrixColumnsMax
         guard (1...rowsMax).contains(rows), (1...columnsMax).contains(columns) else {
@@ -32,24 +88,19 @@ public final class PackedMatrix: @unchecked Sendable {
         guard columns % format.columnsPerBlock == 0 else {
             throw .matrixBlocksPartial(columns: columns, format: format)
         }
-        let expected = rows * format.byteCount(of: columns)
-        guard source.count == expected, let sourceBase = source.baseAddress else {
-            throw .matrixSizeMismatch(expectedBytes: expected, foundBytes: source.count)
-        }
-        byteCount = Self.byteCount(rows: rows, columns: columns, format: format)
+    }
+
+    private static func memory(rows: Int, columns: Int, format: WeightFormat) throws(KernelError) -> WeightMemory {
+        let byteCount = byteCount(rows: rows, columns: columns, format: format)
         guard let memory = WeightMemory.allocate(byteCount: byteCount) else {
             throw .outOfMemory(byteCount: byteCount)
         }
-        self.memory = memory
-        self.rows = rows
-        self.columns = columns
-        self.format = format
-        if format.isPlain {
-            colony_pack_panels(sourceBase, base, rows, columns, format.bytesPerBlock)
-        } else {
-            colony_pack_blocks(Int32(format.tableIndex), sourceBase, base, rows, columns)
-        }
+        return memory
     }
+
+    /// The layout of packed bytes. It counts up whenever the packing code changes what it writes, so that no cache on a
+    /// disk is read as something else; a test holds the two together.
+    package static let layoutVersion: UInt32 = 1
 
     /// What a matrix of this shape occupies once it is packed, in bytes.
     public static func byteCount(rows: Int, columns: Int, format: WeightFormat) -> Int {

@@ -70,7 +70,7 @@ extension PackedMatrix {
     /// Its weights and shape as a kernel's arguments; input and output are the caller's, rows beside each other.
     func arguments(tokens: Int) -> colony_linear_arguments {
         var arguments = colony_linear_arguments()
-        arguments.weights = UnsafeRawPointer(base)
+        arguments.weights = base
         arguments.rows = rows
         arguments.columns = columns
         arguments.input_stride = columns

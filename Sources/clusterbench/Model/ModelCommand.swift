@@ -1,7 +1,9 @@
 import ArgumentParser
 import Basics
+import Foundation
 import Kernels
 import OrderedCollections
+import Weights
 
 /// `clusterbench model`: how fast one process computes a model, without any network.
 struct ModelCommand: ParsableCommand {
@@ -33,6 +35,9 @@ struct ModelCommand: ParsableCommand {
     @Option(name: .long, help: "How keys and values are stored: auto (by the weights), f32, f16 or int8.")
     var keyValueFormat = "auto"
 
+    @Option(name: .long, help: "Directory of packed weights, read and written as a cluster does; none by default.")
+    var weightCache: String?
+
     @Option(name: .long, help: "Measurements of each figure; the median is shown.")
     var rounds = 3
 
@@ -57,6 +62,15 @@ struct ModelCommand: ParsableCommand {
         }
     }
 
+    private func makeWeightCache() -> WeightCache? {
+        weightCache.map { directory in
+            WeightCache(directory: directory, bytesMax: nil) { event in
+                guard case .refused(let reason) = event else { return }
+                FileHandle.standardError.write(Data("weight cache: \(reason)\n".utf8))
+            }
+        }
+    }
+
     func run() throws {
         let compute = try computeOptions.makeCompute()
         // Before the model is there: the memory that is read here would count as the model's at its peak.
@@ -64,7 +78,8 @@ struct ModelCommand: ParsableCommand {
         let subject = try ModelUnderTest(
             path: model, compute: compute, sequencesMax: max(1, sequenceCounts.max() ?? 1),
             tokensPerSequenceMax: max(prompt, ModelUnderTest.promptTokensPerSequence) + tokens,
-            prefillChunkTokens: prefillChunkTokens, keyValueFormat: KeyValueFormat(rawValue: keyValueFormat))
+            prefillChunkTokens: prefillChunkTokens, keyValueFormat: KeyValueFormat(rawValue: keyValueFormat),
+            cache: makeWeightCache())
         defer { subject.stop() }
         let report = ModelReport(
             path: model, subject: subject, compute: compute, readGigabytesPerSecond: readGigabytesPerSecond)

@@ -40,10 +40,10 @@ final class ModelUnderTest {
 
     init(
         path: String, compute: Compute, sequencesMax: Int, tokensPerSequenceMax: Int, prefillChunkTokens: Int,
-        keyValueFormat: KeyValueFormat?
+        keyValueFormat: KeyValueFormat?, cache: WeightCache?
     ) throws {
         let start = ContinuousClock.now
-        let checkpoint = try Checkpoint.open(path)
+        let checkpoint = try Checkpoint.open(path, cache: cache)
         let description = try Registry.describe(checkpoint)
         let table = try Self.loadExperts(checkpoint, description, threadCount: compute.pool.threadCount)
         let model = try Model(description, from: checkpoint)
@@ -63,6 +63,8 @@ final class ModelUnderTest {
         weightBytes = checkpoint.tensorBytes
         bytesPerToken = try Self.bytesPerToken(checkpoint, description)
         loadSeconds = (ContinuousClock.now - start) / .seconds(1)
+        // Nothing is written beside the measurements.
+        checkpoint.keepPackedWeights(waits: true)
     }
 
     func stop() { engine.stop() }

@@ -1,0 +1,94 @@
+import Basics
+import Dispatch
+import Foundation
+import Glibc
+import Kernels
+import Synchronization
+
+/// The packed weights of one model on their way between the cache and this process.
+final class PackedWeights: Sendable {
+    private struct State {
+        var usedFiles: Set<String> = []
+        /// Packed here and not written yet.
+        var pending: [(key: PackedKey, matrix: PackedMatrix)] = []
+        var cachedBytes: UInt64 = 0
+        var packedBytes: UInt64 = 0
+    }
+
+    private let cache: WeightCache
+    private let digest: ModelDigest
+    private let places: [PackedKey: (file: PackedFile, position: Int)]
+    private let start = ContinuousClock.now
+    private let state = Mutex(State())
+
+    init(cache: WeightCache, digest: ModelDigest) {
+        self.cache = cache
+        self.digest = digest
+        var places: [PackedKey: (file: PackedFile, position: Int)] = [:]
+        for file in cache.files(of: digest) {
+            for (key, position) in file.positions { places[key] = (file, position) }
+        }
+        self.places = places
+    }
+
+    /// The matrix as it was packed at an earlier start; nil if it was not.
+    func matrix(_ key: PackedKey) throws(KernelError) -> PackedMatrix? {
+        guard let place = places[key] else { return nil }
+        guard let matrix = try place.file.matrix(key, at: place.position) else {
+            cache.onEvent(.refused(reason: "\(place.file.path) cannot be read: \(systemErrorText(errno))"))
+            return nil
+        }
+        state.withLock { state in
+            if state.usedFiles.insert(place.file.path).inserted { place.file.markUsed() }
+            state.cachedBytes += UInt64(matrix.byteCount)
+        }
+        return matrix
+    }
+
+    /// Notes a matrix that was packed just now, for `keep`.
+    func add(_ key: PackedKey, _ matrix: PackedMatrix) {
+        state.withLock { state in
+            state.pending.append((key, matrix))
+            state.packedBytes += UInt64(matrix.byteCount)
+        }
+    }
+
+    /// Tells what the weights came from, and writes those that were packed, on a thread of its own that others go
+    /// before. `waits`: returns when they are written.
+    func keep(waits: Bool) {
+        let (pending, event) = state.withLock { state in
+            let event = WeightCacheEvent.loaded(
+                cachedBytes: state.cachedBytes, packedBytes: state.packedBytes,
+                seconds: (ContinuousClock.now - start) / .seconds(1))
+            defer {
+                state.pending = []
+                (state.cachedBytes, state.packedBytes) = (0, 0)
+            }
+            return (state.pending, event)
+        }
+        cache.onEvent(event)
+        let byteCount = pending.reduce(0) { $0 + UInt64($1.matrix.byteCount) }
+        guard byteCount >= cache.worthBytes, pending.count <= Limits.Weights.cacheEntriesMax else { return }
+        if waits { return write(pending, byteCount: byteCount) }
+        let thread = Thread { [self] in
+            setpriority(Int32(PRIO_PROCESS.rawValue), 0, 19)  // On Linux that of the calling thread.
+            write(pending, byteCount: byteCount)
+        }
+        thread.name = "weight-cache"
+        thread.start()
+    }
+
+    private func write(_ matrices: [(key: PackedKey, matrix: PackedMatrix)], byteCount: UInt64) {
+        guard let path = cache.makeRoom(for: digest, byteCount: byteCount) else { return }
+        let start = ContinuousClock.now
+        var reason = ""
+        guard let writer = PackedFileWriter(path, reason: &reason) else {
+            return cache.onEvent(.refused(reason: "cannot write \(path): \(reason)"))
+        }
+        if let reason = writer.write(matrices, digest: digest) {
+            return cache.onEvent(.refused(reason: "cannot write \(path): \(reason)"))
+        }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        cache.onEvent(.written(path: path, byteCount: byteCount, seconds: seconds))
+    }
+}
