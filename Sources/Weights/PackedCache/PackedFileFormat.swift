@@ -26,7 +26,7 @@ struct PackedKey: Hashable, Sendable {
 ///       FNV-1a of header and index, u64
 /// ```
 ///
-/// The weights themselves have no checksum, as in the model's own files: a file gets its name only after all of it is on
+/// The weights themselves have no checksum, as in the model's own files: a file gets its name only after all is on
 /// the disk.
 struct PackedFileFormat {
     static let headerBytes = 96

@@ -40,7 +40,7 @@ public final class WeightCache: Sendable {
         self.onEvent = onEvent
     }
 
-    /// The place for caches of this user, `$XDG_CACHE_HOME` or `~/.cache` (XDG Base Directory Specification); nil if the
+    /// Where this user keeps caches, `$XDG_CACHE_HOME` or `~/.cache` (XDG Base Directory Specification); nil if the
     /// user has neither.
     public static func userDirectory(environment: [String: String]) -> String? {
         if let caches = environment["XDG_CACHE_HOME"], caches.hasPrefix("/") { return caches + "/colony/weights" }
@@ -116,7 +116,7 @@ public final class WeightCache: Sendable {
         let reserve = UInt64(Double(UInt64(information.f_blocks) * unit) * Limits.Weights.cacheFreeShare)
         guard free < byteCount + reserve else { return nil }
         return """
-            \(directory) has \(free) bytes free; packed weights of \(byteCount) and \(reserve) that stay free (a tenth) \
+            \(directory) has \(free) bytes free; packed weights of \(byteCount) and \(reserve) to stay free (a tenth) \
             are more
             """
     }
