@@ -1,11 +1,6 @@
 import Basics
 import Glibc
-
-/// The operating system's words for an error number.
-func systemErrorText(_ code: Int32) -> String {
-    guard let text = strerror(code) else { return "error \(code)" }
-    return "\(String(cString: text)) (error \(code))"
-}
+import Kernels
 
 /// A file that is open for reading and mapped into memory whole, read-only.
 ///
@@ -16,8 +11,6 @@ func systemErrorText(_ code: Int32) -> String {
 final class MappedFile: @unchecked Sendable {
     // Unchecked because of the pointer only: it never changes, and what it points at is never written.
     let path: String
-    /// MADV_POPULATE_READ (Linux 5.14); older kernels refuse it and read page by page.
-    static let populateRead: Int32 = 22
     /// Size when it was opened, in bytes.
     let byteCount: Int
     /// When it was changed last before that, in nanoseconds since 1970.
@@ -75,18 +68,15 @@ final class MappedFile: @unchecked Sendable {
     func read(offset: Int, count: Int) throws(WeightsError) -> [UInt8] {
         var failure: WeightsError?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            filled = 0
-            while filled < count {
-                let got = pread(descriptor, buffer.baseAddress.map { $0 + filled }, count - filled, offset + filled)
-                if got < 0, errno == EINTR { continue }
-                if got < 0 { failure = .systemCallFailed(call: "pread", file: path, code: errno) }
-                if got == 0 {
-                    failure = .fileTruncated(
-                        file: path, expectedByteCount: offset + count, foundByteCount: offset + filled)
-                }
-                if got <= 0 { return }
-                filled += got
+            let outcome = moveAll(count) { done in
+                pread(descriptor, buffer.baseAddress.map { $0 + done }, count - done, offset + done)
             }
+            filled = outcome.byteCount
+            if filled == count { return }
+            failure =
+                outcome.code != 0
+                ? .systemCallFailed(call: "pread", file: path, code: outcome.code)
+                : .fileTruncated(file: path, expectedByteCount: offset + count, foundByteCount: offset + filled)
         }
         if let failure { throw failure }
         return bytes
@@ -104,23 +94,16 @@ final class MappedFile: @unchecked Sendable {
                 file: path, tensor: tensor, expectedByteCount: range.upperBound,
                 foundByteCount: Int(information.st_size))
         }
-        let pages = wholePages(around: range, margin: 0)
-        guard madvise(base + pages.lowerBound, pages.count, Self.populateRead) != 0, errno != EINVAL else { return }
-        throw .systemCallFailed(call: "reading tensor \(tensor)", file: path, code: errno)
+        let code = SystemPages.populate(base + range.lowerBound, range.count)
+        if code != 0 { throw .systemCallFailed(call: "reading tensor \(tensor)", file: path, code: code) }
     }
 
     /// Unmaps the pages of `range` from this process until they are read again, neighbours that the kernel mapped
     /// along with them included. Nothing is lost: the pages are clean copies of the file.
     func giveBack(_ range: Range<Int>) {
         guard let base, !range.isEmpty else { return }
-        let pages = wholePages(around: range, margin: Limits.Weights.faultAroundBytes)
-        madvise(base + pages.lowerBound, pages.count, MADV_DONTNEED)
-    }
-
-    /// `range` widened by `margin` bytes on each side and to page bounds, within the mapping.
-    private func wholePages(around range: Range<Int>, margin: Int) -> Range<Int> {
-        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-        let lower = max(0, range.lowerBound - margin) / page * page
-        return lower..<min(byteCount, range.upperBound + margin)
+        let margin = Limits.Weights.faultAroundBytes
+        let lower = max(0, range.lowerBound - margin) / SystemPages.byteCount * SystemPages.byteCount
+        madvise(base + lower, min(byteCount, range.upperBound + margin) - lower, MADV_DONTNEED)
     }
 }

@@ -59,11 +59,7 @@ public struct Tensor: Sendable {
         guard shape.count == 2 else {
             throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of a matrix")
         }
-        do throws(KernelError) {
-            if let kept = try packedWeights?.matrix(packedKey) { return kept }
-        } catch {
-            throw .packingFailed(tensor: name, reason: "\(error)")
-        }
+        if let kept = packedWeights?.matrix(packedKey) { return kept }
         let matrix = try packedFromFile()
         packedWeights?.add(packedKey, matrix)
         return matrix

@@ -21,7 +21,7 @@ INLINE void linear_tile(
         UNROLL for (int t = 0; t < tokens; t++) sums[p][t] = lanes_splat(0);
     }
     UNROLL for (int t = 0; t < tokens; t++) {
-        inputs[t] = a->input + (a->input_rows ? (size_t)a->input_rows[token + t] : token + t) * a->input_stride;
+        inputs[t] = a->input + linear_row(a->input_rows, token + t) * a->input_stride;
     }
     const size_t columns = a->columns;
     for (size_t k = 0; k < columns; k++) {

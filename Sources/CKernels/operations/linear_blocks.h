@@ -52,14 +52,6 @@ INLINE void block_take(const int format, const unsigned char *block, const int s
     }
 }
 
-INLINE void block_keep(const block_shape shape, const block_columns *columns, block_columns *target) {
-    UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) target->codes[v] = columns->codes[v];
-    UNROLL for (int half = 0; half < shape.halves; half++) {
-        target->scales[half] = columns->scales[half];
-        if (shape.has_minimum) target->minimums[half] = columns->minimums[half];
-    }
-}
-
 /// Adds 32 columns to the sums of `tokens` tokens, whose activations there are `inputs[t][index]`.
 INLINE void block_add(
     const block_shape shape, const block_columns *columns, const colony_activation_block *const *inputs, size_t index,
@@ -97,7 +89,7 @@ BLOCK_INLINE void block_tile(
     const colony_activation_block *inputs[BLOCK_TOKENS_MAX];
     lanes sums[BLOCK_TOKENS_MAX];
     UNROLL for (int t = 0; t < tokens; t++) {
-        const size_t row = a->input_rows ? (size_t)a->input_rows[token + t] : token + t;
+        const size_t row = linear_row(a->input_rows, token + t);
         inputs[t] = a->quantised_input + row * a->quantised_stride;
         sums[t] = lanes_splat(0);
     }
@@ -142,7 +134,7 @@ BLOCK_INLINE void block_group_tile(
     const colony_activation_block *inputs[BLOCK_TOKENS_MAX];
     lanes kept[BLOCK_TOKENS_MAX];
     UNROLL for (int t = 0; t < tokens; t++) {
-        const size_t row = a->input_rows ? (size_t)a->input_rows[token + t] : token + t;
+        const size_t row = linear_row(a->input_rows, token + t);
         inputs[t] = a->quantised_input + row * a->quantised_stride + columns->first;
         kept[t] = columns->first ? lanes_load(sums + t * COLONY_LANES) : lanes_splat(0);
     }
@@ -151,10 +143,8 @@ BLOCK_INLINE void block_group_tile(
         for (size_t i = 0; i < columns->count; i += (size_t)shape.subs, block += shape.bytes) {
             UNROLL for (int sub = 0; sub < shape.subs; sub++) {
                 block_prefetch(shape, block + columns->panel_bytes, sub);
-                block_columns apart;
-                block_take(format, block, sub, &apart);
-                block_add(shape, &apart, inputs, i + (size_t)sub, kept, tokens);
-                block_keep(shape, &apart, columns->apart + i + sub);
+                block_take(format, block, sub, columns->apart + i + sub);
+                block_add(shape, columns->apart + i + sub, inputs, i + (size_t)sub, kept, tokens);
             }
         }
     } else {
@@ -249,7 +239,7 @@ BLOCK_INLINE void block_exact_tile(
     const float *inputs[BLOCK_TOKENS_MAX];
     lanes sums[BLOCK_TOKENS_MAX];
     UNROLL for (int t = 0; t < tokens; t++) {
-        inputs[t] = a->input + (a->input_rows ? (size_t)a->input_rows[token + t] : token + t) * a->input_stride;
+        inputs[t] = a->input + linear_row(a->input_rows, token + t) * a->input_stride;
         sums[t] = lanes_splat(0);
     }
     for (size_t b = 0; b < blocks; b++, block += shape.bytes) {

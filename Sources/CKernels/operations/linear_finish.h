@@ -1,8 +1,11 @@
 // The end of every tile of `linear.h`: bias, scale, and the rows that exist. Out of line, so that there is one copy.
 #pragma STDC FP_CONTRACT OFF
 
+/// The row of a token, by a list or without one.
+INLINE size_t linear_row(const intptr_t *rows, size_t token) { return rows ? (size_t)rows[token] : token; }
+
 INLINE float *linear_output(const colony_linear_arguments *a, size_t token) {
-    return a->output + (a->output_rows ? (size_t)a->output_rows[token] : token) * a->output_stride;
+    return a->output + linear_row(a->output_rows, token) * a->output_stride;
 }
 
 /// Asks for the lines that `linear_finish` will write: rows of many tokens lie pages apart, and a store to each would

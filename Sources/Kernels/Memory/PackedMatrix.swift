@@ -75,8 +75,11 @@ public final class PackedMatrix: @unchecked Sendable {
     }
 
     /// Calls `body` with the packed bytes, which must not be kept beyond the call.
-    package func withPackedBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(start: base, count: byteCount)) }
+    package func withPackedBytes<Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        defer { withExtendedLifetime(self) {} }
+        try body(UnsafeRawBufferPointer(start: base, count: byteCount))
     }
 
     private static func check(rows: Int, columns: Int, format: WeightFormat) throws(KernelError) {

@@ -2,8 +2,7 @@ import Basics
 import Glibc
 import Synchronization
 
-/// Memory for packed weights, taken from the system in large pieces that may become huge pages: reading weights at the
-/// speed of memory needs an address translation per 2 MiB, not per 4 KiB.
+/// Memory for packed weights, taken from the system in large pieces that may become huge pages.
 ///
 /// `@unchecked Sendable`: the address never changes; whoever made it writes before anybody else reads.
 final class WeightMemory: @unchecked Sendable {
@@ -19,7 +18,7 @@ final class WeightMemory: @unchecked Sendable {
 
     /// Gives the whole pages back at once; the rest goes with the last weights of its piece.
     deinit {
-        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let page = SystemPages.byteCount
         let start = (Int(bitPattern: base) + page - 1) / page * page
         let end = (Int(bitPattern: base) + byteCount) / page * page
         guard end > start, let first = UnsafeMutableRawPointer(bitPattern: start) else { return }
@@ -47,22 +46,15 @@ final class WeightMemory: @unchecked Sendable {
     ///
     /// `@unchecked Sendable`: `take` is called under the lock of `current` only, the rest never changes.
     private final class Piece: @unchecked Sendable {
-        private static let hugePageBytes = 2 << 20
         private let base: UnsafeMutableRawPointer
         private let byteCount: Int
         private var taken = 0
 
         init?(byteCount wanted: Int) {
-            let huge = Self.hugePageBytes
-            byteCount = (wanted + huge - 1) / huge * huge
-            let whole = mmap(
-                nil, byteCount + huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-            guard let whole, whole != MAP_FAILED else { return nil }
-            let margin = (huge - Int(bitPattern: whole) % huge) % huge
-            base = whole + margin
-            if margin > 0 { munmap(whole, margin) }
-            if margin < huge { munmap(base + byteCount, huge - margin) }
-            madvise(base, byteCount, 14)  // MADV_HUGEPAGE; a kernel that knows none refuses, which changes nothing
+            byteCount = SystemPages.whole(wanted, unit: SystemPages.hugeByteCount)
+            guard let base = SystemPages.reserve(byteCount, protection: PROT_READ | PROT_WRITE) else { return nil }
+            self.base = base
+            SystemPages.preferHuge(base, byteCount)
         }
 
         deinit { munmap(base, byteCount) }

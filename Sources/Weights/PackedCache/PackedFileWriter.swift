@@ -2,14 +2,15 @@ import Basics
 import Glibc
 import Kernels
 
-/// Writes a file of packed weights: under another name, locked, and renamed when all of it is on the disk.
+/// Writes a file of packed weights: under another name, locked, and renamed when all of it is on the disk. What is not
+/// finished is deleted.
 ///
 /// Whole pieces of several huge pages are written at a time, which lets the page cache keep them as such.
-struct PackedFileWriter: ~Copyable {
-    private let partialPath: String
+final class PackedFileWriter {
     private let path: String
     private let descriptor: Int32
     private let buffer: UnsafeMutableRawBufferPointer
+    private var isFinished = false
     /// Bytes in the buffer, and where in the file it begins.
     private var filled = 0
     private var begin = 0
@@ -17,83 +18,81 @@ struct PackedFileWriter: ~Copyable {
     /// What an unfinished file's name ends with.
     static let partialSuffix = ".partial"
 
-    /// Begins the file `path`; nil with a reason if that cannot be.
-    init?(_ path: String, reason: inout String) {
+    private var partialPath: String { path + Self.partialSuffix }
+    private var position: Int { begin + filled }
+
+    /// Begins the file `path`.
+    init(_ path: String) throws(WeightsError) {
         self.path = path
-        partialPath = path + Self.partialSuffix
-        descriptor = Glibc.open(partialPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else {
-            reason = systemErrorText(errno)
-            return nil
-        }
+        let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
+        descriptor = Glibc.open(path + Self.partialSuffix, flags, 0o600)
+        guard descriptor >= 0 else { throw .systemCallFailed(call: "open", file: path, code: errno) }
         // Others delete unfinished files that nobody holds locked.
         flock(descriptor, LOCK_EX | LOCK_NB)
-        buffer = .allocate(byteCount: Limits.Weights.cacheWriteBytes, alignment: 2 << 20)
+        buffer = .allocate(byteCount: Limits.Weights.cacheWriteBytes, alignment: SystemPages.hugeByteCount)
     }
 
     deinit {
+        if !isFinished { unlink(partialPath) }
         buffer.deallocate()
         close(descriptor)
     }
 
     /// Writes the matrices one behind the other and gives the file its name.
-    /// - Returns: nil, or why it was not written; the file is gone then.
-    consuming func write(_ matrices: [(key: PackedKey, matrix: PackedMatrix)], digest: ModelDigest) -> String? {
+    func write(_ matrices: [(key: PackedKey, matrix: PackedMatrix)], digest: ModelDigest) throws(WeightsError) {
         var entries: [(key: PackedKey, position: Int)] = []
-        var isWritten = pad(to: PackedFileFormat.dataStart)
-        for (key, matrix) in matrices where isWritten {
-            let alignment = PackedFileFormat.alignment
-            isWritten = pad(to: (position + alignment - 1) / alignment * alignment)
+        try pad(to: PackedFileFormat.dataStart)
+        for (key, matrix) in matrices {
+            try pad(to: SystemPages.whole(position, unit: PackedFileFormat.alignment))
             entries.append((key, position))
-            isWritten = isWritten && matrix.withPackedBytes { append($0) }
+            try matrix.withPackedBytes { (bytes) throws(WeightsError) in try append(bytes) }
         }
         let parts = PackedFileFormat.encode(digest: digest, entries: entries, indexOffset: position)
-        isWritten = isWritten && parts.index.withUnsafeBytes { append($0) } && flush()
+        try append(parts.index)
+        try flush()
         // The header last: what is interrupted has none.
-        isWritten = isWritten && parts.header.withUnsafeBytes { put($0, at: 0) }
-        guard isWritten, fdatasync(descriptor) == 0, rename(partialPath, path) == 0 else {
-            let reason = systemErrorText(errno)
-            unlink(partialPath)
-            return reason
+        let outcome = parts.header.withUnsafeBytes { put($0, at: 0) }
+        if outcome != 0 { throw .systemCallFailed(call: "pwrite", file: path, code: outcome) }
+        guard fdatasync(descriptor) == 0 else { throw .systemCallFailed(call: "fdatasync", file: path, code: errno) }
+        guard rename(partialPath, path) == 0 else {
+            throw .systemCallFailed(call: "rename", file: path, code: errno)
         }
-        return nil
+        isFinished = true
     }
 
-    private var position: Int { begin + filled }
+    private func pad(to end: Int) throws(WeightsError) { try append([UInt8](repeating: 0, count: end - position)) }
 
-    private mutating func pad(to end: Int) -> Bool {
-        let zeros = [UInt8](repeating: 0, count: end - position)
-        return zeros.withUnsafeBytes { append($0) }
+    private func append(_ bytes: [UInt8]) throws(WeightsError) {
+        var failure: WeightsError?
+        bytes.withUnsafeBytes { bytes in
+            do throws(WeightsError) { try append(bytes) } catch { failure = error }
+        }
+        if let failure { throw failure }
     }
 
-    private mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    private func append(_ bytes: UnsafeRawBufferPointer) throws(WeightsError) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            let part = rest.prefix(buffer.count - filled)
-            UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(
-                from: UnsafeRawBufferPointer(rebasing: part))
+            let part = UnsafeRawBufferPointer(rebasing: rest.prefix(buffer.count - filled))
+            UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(from: part)
             filled += part.count
             rest = rest.dropFirst(part.count)
-            if filled == buffer.count, !flush() { return false }
+            if filled == buffer.count { try flush() }
         }
-        return true
     }
 
-    private mutating func flush() -> Bool {
-        guard put(UnsafeRawBufferPointer(rebasing: buffer[..<filled]), at: begin) else { return false }
+    private func flush() throws(WeightsError) {
+        let code = put(UnsafeRawBufferPointer(rebasing: buffer[..<filled]), at: begin)
+        if code != 0 { throw .systemCallFailed(call: "pwrite", file: path, code: code) }
         begin += filled
         filled = 0
-        return true
     }
 
-    private func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
-        var done = 0
-        while done < bytes.count {
-            let got = pwrite(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, offset + done)
-            if got < 0, errno == EINTR { continue }
-            if got <= 0 { return false }
-            done += got
+    /// - Returns: 0, or why not all was written.
+    private func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Int32 {
+        let outcome = moveAll(bytes.count) { done in
+            pwrite(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done, offset + done)
         }
-        return true
+        return outcome.byteCount == bytes.count ? 0 : outcome.code == 0 ? EIO : outcome.code
     }
 }

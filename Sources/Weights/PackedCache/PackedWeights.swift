@@ -10,9 +10,15 @@ final class PackedWeights: Sendable {
     private struct State {
         var usedFiles: Set<String> = []
         /// Packed here and not written yet.
-        var pending: [(key: PackedKey, matrix: PackedMatrix)] = []
+        var pending: [PendingMatrix] = []
         var cachedBytes: UInt64 = 0
         var packedBytes: UInt64 = 0
+    }
+
+    /// Weak: a load that is given up gives its memory back.
+    private struct PendingMatrix {
+        let key: PackedKey
+        weak var matrix: PackedMatrix?
     }
 
     private let cache: WeightCache
@@ -31,11 +37,11 @@ final class PackedWeights: Sendable {
         self.places = places
     }
 
-    /// The matrix as it was packed at an earlier start; nil if it was not.
-    func matrix(_ key: PackedKey) throws(KernelError) -> PackedMatrix? {
+    /// The matrix as it was packed at an earlier start; nil if it was not, or cannot be had.
+    func matrix(_ key: PackedKey) -> PackedMatrix? {
         guard let place = places[key] else { return nil }
-        guard let matrix = try place.file.matrix(key, at: place.position) else {
-            cache.onEvent(.refused(reason: "\(place.file.path) cannot be read: \(systemErrorText(errno))"))
+        guard let matrix = try? place.file.matrix(key, at: place.position) else {
+            cache.onEvent(.refused(reason: "\(place.file.path) cannot be read"))
             return nil
         }
         state.withLock { state in
@@ -48,7 +54,7 @@ final class PackedWeights: Sendable {
     /// Notes a matrix that was packed just now, for `keep`.
     func add(_ key: PackedKey, _ matrix: PackedMatrix) {
         state.withLock { state in
-            state.pending.append((key, matrix))
+            state.pending.append(PendingMatrix(key: key, matrix: matrix))
             state.packedBytes += UInt64(matrix.byteCount)
         }
     }
@@ -64,7 +70,8 @@ final class PackedWeights: Sendable {
                 state.pending = []
                 (state.cachedBytes, state.packedBytes) = (0, 0)
             }
-            return (state.pending, event)
+            let alive = state.pending.compactMap { pending in pending.matrix.map { (key: pending.key, matrix: $0) } }
+            return (alive, event)
         }
         cache.onEvent(event)
         let byteCount = pending.reduce(0) { $0 + UInt64($1.matrix.byteCount) }
@@ -81,12 +88,10 @@ final class PackedWeights: Sendable {
     private func write(_ matrices: [(key: PackedKey, matrix: PackedMatrix)], byteCount: UInt64) {
         guard let path = cache.makeRoom(for: digest, byteCount: byteCount) else { return }
         let start = ContinuousClock.now
-        var reason = ""
-        guard let writer = PackedFileWriter(path, reason: &reason) else {
-            return cache.onEvent(.refused(reason: "cannot write \(path): \(reason)"))
-        }
-        if let reason = writer.write(matrices, digest: digest) {
-            return cache.onEvent(.refused(reason: "cannot write \(path): \(reason)"))
+        do throws(WeightsError) {
+            try PackedFileWriter(path).write(matrices, digest: digest)
+        } catch {
+            return cache.onEvent(.refused(reason: error.description))
         }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         cache.onEvent(.written(path: path, byteCount: byteCount, seconds: seconds))

@@ -1,7 +1,6 @@
 public import Basics
 import Foundation
 import Glibc
-import Synchronization
 
 /// What a cache of packed weights tells its process; none of it is an error of the start.
 public enum WeightCacheEvent: Sendable {
@@ -58,11 +57,10 @@ public final class WeightCache: Sendable {
             if name.hasSuffix(PackedFileWriter.partialSuffix) {
                 deleteIfAbandoned(path)
             } else if name.hasSuffix(Self.suffix) {
-                let (file, reason) = PackedFile.open(path, digest: digest)
-                if let file {
-                    found.append(file)
-                } else {
-                    onEvent(.refused(reason: "\(path): \(reason); deleted"))
+                do throws(WeightsError) {
+                    found.append(try PackedFile(path, digest: digest))
+                } catch {
+                    onEvent(.refused(reason: "\(error.description); deleted"))
                     unlink(path)
                 }
             }
