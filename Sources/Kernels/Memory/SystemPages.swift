@@ -4,8 +4,8 @@ import Glibc
 package enum SystemPages {
     /// Size of a page, in bytes.
     package static let byteCount = Int(sysconf(Int32(_SC_PAGESIZE)))
-    /// Size of a huge page, in bytes: reading weights at the speed of memory needs an address translation per 2 MiB, not
-    /// per 4 KiB.
+    /// Size of a huge page, in bytes: reading weights at the speed of memory needs an address translation per 2 MiB,
+    /// not per 4 KiB.
     package static let hugeByteCount = 2 << 20
 
     /// `count` rounded up to whole pages of `unit` bytes.
