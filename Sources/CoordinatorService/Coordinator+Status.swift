@@ -24,7 +24,8 @@ extension Coordinator {
             weightBytes: checkpoint.tensorBytes, layers: description.layers.count,
             mixtureLayers: description.mixtureLayers.map(\.value),
             experts: description.mixtures.map(\.expertCount).max() ?? 0,
-            expertsPerToken: description.mixtures.map(\.expertsPerToken).max() ?? 0)
+            expertsPerToken: description.mixtures.map(\.expertsPerToken).max() ?? 0,
+            keyValueFormat: engine?.keyValueFormatText)
     }
 
     private func ownStatus(_ reason: String?) -> ClusterStatus.Node {

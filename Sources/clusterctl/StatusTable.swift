@@ -47,9 +47,10 @@ struct StatusTable {
 
     private var workLine: String {
         let work = status.work
+        let format = status.model.keyValueFormat.map { " in \($0)" } ?? ""
         return """
             \(work.runningSequences) running, \(work.waitingSequences) waiting; cache \(work.cachedTokens) of \
-            \(work.cachedTokensMax) tokens; \(work.requests) requests (\(work.failedRequests) failed), \
+            \(work.cachedTokensMax) tokens\(format); \(work.requests) requests (\(work.failedRequests) failed), \
             \(work.promptTokens) prompt and \(work.generatedTokens) generated tokens
             """
     }

@@ -61,8 +61,9 @@ def test_keys_and_values_are_stored_as_weights_allow(start_cluster, tmp_path, ki
     """Half the memory where weights are rounded anyway, their own bits where they are not, and what was asked for."""
     path = gguf_files.convert(BUNDLED, tmp_path / "model.gguf", kind)
     alone = start_cluster(model=path, workers=0, options=options)
-    logs = "".join(log.read_text() for log in sorted(alone.state.rglob("*.log")))
-    assert f"keyValueFormat={stored}" in logs + alone.process.transcript()
+    assert alone.status()["model"]["keyValueFormat"] == stored
+    table = run([executable("clusterctl"), "status", "--state", str(alone.state)])
+    assert table.returncode == 0 and f" tokens in {stored};" in table.stdout
     assert answers(start_cluster(model=path, workers=2, options=options)) == answers(alone)
 
 

@@ -99,11 +99,14 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public var experts: Int?
         /// Experts that such a layer picks per token; the most where layers differ.
         public var expertsPerToken: Int?
+        /// How keys and values are stored, e.g. `f16`, or `f32/f16` where layers differ; nil until the engine runs.
+        public var keyValueFormat: String?
 
         /// Describes a model.
         public init(
             name: String, family: String, digest: String, contextTokensMax: Int, weightBytes: UInt64,
-            layers: Int? = nil, mixtureLayers: [Int]? = nil, experts: Int? = nil, expertsPerToken: Int? = nil
+            layers: Int? = nil, mixtureLayers: [Int]? = nil, experts: Int? = nil, expertsPerToken: Int? = nil,
+            keyValueFormat: String? = nil
         ) {
             self.name = name
             self.family = family
@@ -114,6 +117,7 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
             self.mixtureLayers = mixtureLayers
             self.experts = experts
             self.expertsPerToken = expertsPerToken
+            self.keyValueFormat = keyValueFormat
         }
     }
 
