@@ -19,7 +19,7 @@ final class WeightMemory: @unchecked Sendable {
     /// Gives the whole pages back at once; the rest goes with the last weights of its piece.
     deinit {
         let page = SystemPages.byteCount
-        let start = (Int(bitPattern: base) + page - 1) / page * page
+        let start = SystemPages.whole(Int(bitPattern: base), unit: page)
         let end = (Int(bitPattern: base) + byteCount) / page * page
         guard end > start, let first = UnsafeMutableRawPointer(bitPattern: start) else { return }
         madvise(first, end - start, MADV_DONTNEED)
