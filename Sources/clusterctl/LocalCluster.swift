@@ -89,7 +89,7 @@ final class LocalCluster: Sendable {
 
     private func baseConfiguration() throws -> ClusterConfiguration {
         // The processes share this machine's processors: whoever spins keeps the others from computing.
-        var overrides = ["coordinator.spin_microseconds": "\(Self.spinMicroseconds)"]
+        var overrides = ["coordinator.spin_microseconds": "\(ProcessorShare.spinMicroseconds)"]
         overrides.merge(plan.overrides) { $1 }
         overrides["model"] = plan.model
         overrides["certificates"] = state.certificates(of: "coordinator")
@@ -103,17 +103,17 @@ final class LocalCluster: Sendable {
         return configuration
     }
 
-    private static let spinMicroseconds = 50
-
     private static func absolutePath(_ path: String) -> String {
         URL(filePath: path).standardizedFileURL.path(percentEncoded: false)
     }
 
     private func worker(_ index: Int, address: String) -> ClusterConfiguration.Worker {
         var worker = ClusterConfiguration.Worker(node: NodeID(workerNames[index]), address: address)
-        worker.threads = max(1, ProcessInfo.processInfo.activeProcessorCount / plan.workerCount)
+        let share = ProcessorShare(
+            processorCount: ProcessInfo.processInfo.activeProcessorCount, workerCount: plan.workerCount)
+        worker.threads = share.threadCount
+        worker.spinMicroseconds = share.spinMicroseconds
         worker.memoryBytes = plan.workerMemoryBytes
-        worker.spinMicroseconds = Self.spinMicroseconds
         if !plan.workerInstructionSets.isEmpty {
             worker.instructionSet = plan.workerInstructionSets[index % plan.workerInstructionSets.count]
         }

@@ -1,6 +1,7 @@
 """`clusterctl up` comes and goes without a trace."""
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -80,6 +81,16 @@ def test_worker_holds_only_its_share(start_cluster):
         if name.startswith("worker"):
             resident_kib = int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0])
             assert resident_kib * 1024 <= cluster.node(name)["shardBytes"] + 200_000_000
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_workers_leave_no_processor_idle(start_cluster, workers):
+    """Either each worker has processors of its own, a tenth unused at most, or all share all of them."""
+    cluster = start_cluster(workers=workers)
+    threads = [node["threadCount"] for node in cluster.status()["nodes"] if node["role"] == "worker"]
+    processors = len(os.sched_getaffinity(0))
+    assert len(set(threads)) == 1 and 0.9 * processors <= sum(threads)
+    assert sum(threads) <= processors or threads[0] == processors
 
 
 def test_status_for_people_and_programs(cluster):
