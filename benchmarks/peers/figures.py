@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 GIGA = 1e9
 
+# Sequences that generate together through a cluster on this machine.
+CLUSTER_SEQUENCES = 8
+
 
 @dataclass
 class Spread:
@@ -26,7 +29,8 @@ class Spread:
 
 @dataclass
 class Row:
-    """One line of the table. `share` is that of the read ceiling, or for memory the multiple of file and cache."""
+    """One line of the table. A share is of the read ceiling, of one process without workers, or for memory the multiple
+    of file and cache: `share_of` says which."""
 
     name: str
     unit: str
@@ -35,9 +39,11 @@ class Row:
     ratio: Spread | None
     peer_share: Spread | None = None
     colony_share: Spread | None = None
+    share_of: str = "of the read ceiling"
     ratio_least: float | None = None
     share_least: float | None = None
     share_greatest: float | None = None
+    value_greatest: float | None = None
 
     @property
     def target(self) -> str:
@@ -45,9 +51,11 @@ class Row:
         if self.ratio_least is not None:
             parts.append(f"≥ {self.ratio_least:g}×")
         if self.share_least is not None:
-            parts.append(f"≥ {self.share_least:.0%} of the read ceiling".replace("%", " %"))
+            parts.append(f"≥ {self.share_least:.0%} {self.share_of}".replace("%", " %"))
         if self.share_greatest is not None:
-            parts.append(f"≤ {self.share_greatest:g} × (file + cache)")
+            parts.append(f"≤ {self.share_greatest:g} × {self.share_of}")
+        if self.value_greatest is not None:
+            parts.append(f"≤ {self.value_greatest:g} {self.unit}")
         return ", ".join(parts)
 
     @property
@@ -57,7 +65,7 @@ class Row:
             return None
         wanted = [
             (self.ratio_least, self.ratio, 1), (self.share_least, self.colony_share, 1),
-            (self.share_greatest, self.colony_share, -1),
+            (self.share_greatest, self.colony_share, -1), (self.value_greatest, self.colony, -1),
         ]
         known = [(bound, spread, sign) for bound, spread, sign in wanted if bound is not None]
         if any(spread is None for _, spread, _ in known):
@@ -87,15 +95,21 @@ def collected(rounds: list[dict], quant: str, who: str, value: Value) -> list[fl
     return [each for each in found if each is not None]
 
 
+def quotients(rounds: list[dict], quant: str, above: tuple[str, Value], below: tuple[str, Value]) -> list[float]:
+    """One value by another of the same round; each is told as who measured it, and which it is."""
+    pairs = (tuple(value(each.get(quant, {}).get(who, {})) for who, value in (above, below)) for each in rounds)
+    return [first / second for first, second in pairs if first is not None and second]
+
+
 def ratios(rounds: list[dict], quant: str, value: Value) -> list[float]:
     """Colony's value by the peer's of the same round."""
-    pairs = ((value(each.get(quant, {}).get(who, {})) for who in ("colony", "peer")) for each in rounds)
-    return [colony / peer for colony, peer in pairs if colony is not None and peer]
+    return quotients(rounds, quant, ("colony", value), ("peer", value))
 
 
 def ceiling_shares(rounds: list[dict], quant: str, who: str, bytes_per_token: float) -> list[float]:
-    """What decoding one sequence reads, by what a plain loop reads in the same round; the bytes are those of the file
-    for both, however a program stores them."""
+    """What decoding one sequence reads, by what a plain loop reads in the same round (Colony's loop runs just before
+    and after its decoding, minutes from the peer's); the bytes are those of the file for both, however a program stores
+    them."""
     shares = []
     for each in rounds:
         speed = path("decode", "1")(each.get(quant, {}).get(who, {}))
@@ -123,11 +137,23 @@ def memory_row(rounds: list[dict], models: dict, quant: str) -> Row:
     def gigabytes(measured: dict) -> float | None:
         return measured["peakBytes"] / GIGA if "peakBytes" in measured else None
 
-    made = row(rounds, quant, f"memory at most, {quant}", "GB", gigabytes, share_greatest=1.05)
+    made = row(rounds, quant, f"memory at most, {quant}", "GB", gigabytes, share_greatest=1.05, share_of="(file + cache)")
     wanted = (models[quant]["fileBytes"] + models[quant]["keyValueBytes"]) / GIGA
     made.peer_share = Spread.of([each / wanted for each in collected(rounds, quant, "peer", gigabytes)])
     made.colony_share = Spread.of([each / wanted for each in collected(rounds, quant, "colony", gigabytes)])
     return made
+
+
+def cluster_row(rounds: list[dict], quant: str, count: int) -> Row:
+    """`count` sequences together through a gateway and workers on this machine, beside the peer's one process; the
+    share is that of our own one process."""
+    cluster, alone = ("colony", path("cluster", "tokensPerSecond")), path("decode", str(count))
+    return Row(
+        f"decode, {quant}, {count} together, 3 workers here", "tokens/s",
+        Spread.of(collected(rounds, quant, "peer", alone)), Spread.of(collected(rounds, quant, *cluster)),
+        Spread.of(quotients(rounds, quant, cluster, ("peer", alone))),
+        colony_share=Spread.of(quotients(rounds, quant, cluster, ("colony", alone))), share_of="of one process",
+        share_least=0.85)
 
 
 def key_value_bytes(model: dict, prompt: int, tokens: int, together: list[int], prompt_together: int) -> int:
@@ -150,11 +176,17 @@ def rows(rounds: list[dict], models: dict, settings: dict) -> list[Row]:
             name = f"decode, Q4_K, {count} sequences together"
             target = {8: 1.6, 32: 2.0}.get(count)
             found.append(row(rounds, "Q4_K", name, "tokens/s", path("decode", str(count)), ratio_least=target))
+        found.append(cluster_row(rounds, "Q4_K", CLUSTER_SEQUENCES))
     found += [memory_row(rounds, models, quant) for quant in models]
     for quant in models:
-        for kind, meaning in (("cold", "file not in memory"), ("warm", "file in the page cache")):
+        kinds = {
+            "cold": ("file not in memory", None), "warm": ("file in the page cache", None),
+            "packed": ("packed by an earlier start, in the page cache", 1.0),
+            "packedCold": ("packed by an earlier start, not in memory", None)}
+        for kind, (meaning, greatest) in kinds.items():
             name = f"start, {quant}, {meaning}"
-            found.append(row(rounds, quant, f"{name}: ready", "s", path("start", kind, "readySeconds")))
+            ready = path("start", kind, "readySeconds")
+            found.append(row(rounds, quant, f"{name}: ready", "s", ready, value_greatest=greatest))
             tokens = f"{name}: {settings['tokens']} tokens done"
             found.append(row(rounds, quant, tokens, "s", path("start", kind, "tokensSeconds")))
     return [each for each in found if each.peer or each.colony]
@@ -165,25 +197,25 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 1 else f"{value:.2f}"
 
 
-def cell(spread: Spread | None, unit: str, share: Spread | None, is_ceiling: bool) -> str:
+def cell(each: Row, spread: Spread | None, share: Spread | None) -> str:
     if spread is None:
         return "–"
-    text = f"{number(spread.median)} {unit}"
+    text = f"{number(spread.median)} {each.unit}"
     if share is None:
         return text
-    return text + (f" ({100 * share.median:.0f} % of the ceiling)" if is_ceiling else f" ({share.median:.2f} ×)")
+    is_multiple = each.share_greatest is not None
+    return text + (f" ({share.median:.2f} ×)" if is_multiple else f" ({100 * share.median:.0f} % {each.share_of})")
 
 
 def table(found: list[Row]) -> str:
     """The rows as Markdown."""
     lines = ["| | llama.cpp | Colony | ratio: median (min–max) | target | met |", "|---|---|---|---|---|---|"]
     for each in found:
-        is_ceiling = each.share_greatest is None
         ratio = each.ratio
         lines.append("| " + " | ".join([
             each.name,
-            cell(each.peer, each.unit, each.peer_share, is_ceiling),
-            cell(each.colony, each.unit, each.colony_share, is_ceiling),
+            cell(each, each.peer, each.peer_share),
+            cell(each, each.colony, each.colony_share),
             f"{ratio.median:.2f}× ({ratio.least:.2f}–{ratio.greatest:.2f})" if ratio else "–",
             each.target or "",
             {True: "yes", False: "no", None: ""}[each.is_met],

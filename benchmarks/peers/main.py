@@ -23,6 +23,8 @@ WORK = ROOT / ".build-peers"
 
 # What the model files take, and what the peer takes with its source and its build.
 MODEL_BYTES = {"Q4_K": 4_300_000_000, "Q8_0": 8_100_000_000}
+# The file of packed weights that Colony makes of the Q4_K model, and that goes away after each round.
+PACKED_BYTES = 4_300_000_000
 PEER_BYTES = 1_000_000_000
 SPARE_BYTES = 1_000_000_000
 
@@ -130,6 +132,8 @@ class Comparison:
             missing.append(PEER_BYTES)
         WORK.mkdir(exist_ok=True)
         free = shutil.disk_usage(WORK).free
+        if "colony" in self.sides and "Q4_K" in self.files and not self.arguments.no_start:
+            missing.append(PACKED_BYTES)
         needed = sum(missing) + SPARE_BYTES if missing else 0
         if free < needed:
             raise Failed(
@@ -203,6 +207,10 @@ class Comparison:
                 measured["start"]["cold"] = side.start(file, a.tokens)
             else:
                 warn(f"the kernel keeps {file} in memory, another process may use it: no cold start is measured")
+        if everything and side is self.colony:
+            measured["cluster"] = side.cluster(file, a.tokens, WORK)
+            if not a.no_start:
+                measured["start"].update(side.packed_starts(file, a.tokens, WORK, warn))
         if measured["othersShare"] > measure.OTHERS_SHARE_MAX:
             others = 100 * measured["othersShare"]
             warn(f"others used {others:.0f} % of the processors during this measurement: it is worth little")

@@ -7,16 +7,16 @@ extension Compute {
     /// Floating-point operations of `floatOperations(rounds: 1)` per thread.
     public static let floatOperationsPerRound = 12 * 32
 
-    /// Reads all of `bytes` once, on every thread a part. The answer means nothing; it keeps the reading from being
-    /// optimised away.
+    /// Reads the bytes of all `matrices` once, each matrix on one thread. The answer means nothing; it keeps the
+    /// reading from being optimised away.
     @discardableResult
-    public func readAll(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        guard let base = bytes.baseAddress else { return 0 }
-        let pieces = WorkPieces(bytes.count, threadCount: pool.threadCount)
-        let results = Rows(capacity: pieces.pieceCount, width: 1)
-        pool.run(pieces.pieceCount) { index in
-            let piece = pieces[index]
-            results.view[index][0] = Float(table.ceiling_read(base + piece.lowerBound, piece.count))
+    public func readAll(_ matrices: [PackedMatrix]) -> UInt32 {
+        let results = Rows(capacity: matrices.count, width: 1)
+        pool.run(matrices.count) { index in
+            matrices[index].withPackedBytes { bytes in
+                guard let base = bytes.baseAddress else { return }
+                results.view[index][0] = Float(table.ceiling_read(base, bytes.count))
+            }
         }
         return UInt32(results.view.floats.count { $0 != 0 })
     }

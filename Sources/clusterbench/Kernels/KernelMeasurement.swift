@@ -15,8 +15,8 @@ struct KernelMeasurement {
     /// Every token count of one format.
     func measure(_ format: WeightFormat, tokenCounts: [Int]) throws -> [KernelResult] {
         let matrices = try makeMatrices(format)
-        let ceilings = Ceilings(compute: compute, rounds: rounds)
         return tokenCounts.map { tokens in
+            let ceilings = Ceilings(compute: compute, reading: matrices, rounds: rounds)
             let seconds = median(of: rounds) { time(matrices, tokens: tokens) }
             let weights = Double(matrices.count * rows * columns)
             return KernelResult(
@@ -56,8 +56,9 @@ struct Ceilings {
     let integerGigaoperationsPerSecond: Double
     let floatGigaoperationsPerSecond: Double
 
-    init(compute: Compute, rounds: Int) {
-        readGigabytesPerSecond = Self.readGigabytesPerSecond(compute: compute, rounds: rounds)
+    /// Measures all three; memory by reading `matrices`, which no cache holds.
+    init(compute: Compute, reading matrices: [PackedMatrix], rounds: Int) {
+        readGigabytesPerSecond = Self.readGigabytesPerSecond(of: matrices, compute: compute, rounds: rounds)
         let count = 2_000_000
         let perThread = Double(compute.pool.threadCount * count)
         integerGigaoperationsPerSecond = Self.rate(perThread * Double(Compute.integerOperationsPerRound), rounds) {
@@ -68,13 +69,19 @@ struct Ceilings {
         }
     }
 
-    /// How fast all threads together read memory that no cache holds.
-    static func readGigabytesPerSecond(compute: Compute, rounds: Int) -> Double {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 30, alignment: 1 << 21)
-        defer { buffer.deallocate() }
-        buffer.initializeMemory(as: UInt8.self, repeating: 1)
-        let bytes = UnsafeRawBufferPointer(buffer)
-        return rate(Double(bytes.count), rounds) { compute.readAll(bytes) }
+    /// Half a gigabyte of weights that mean nothing.
+    static func sampleMatrices() throws -> [PackedMatrix] {
+        try (0..<32).map { _ in
+            try PackedMatrix(rows: 1 << 12, columns: 1 << 10, format: .f32) { bytes in
+                bytes.initializeMemory(as: UInt8.self, repeating: 1)
+                return true
+            }
+        }.compactMap(\.self)
+    }
+
+    /// How fast all threads together read `matrices`.
+    static func readGigabytesPerSecond(of matrices: [PackedMatrix], compute: Compute, rounds: Int) -> Double {
+        rate(Double(matrices.reduce(0) { $0 + $1.byteCount }), rounds) { compute.readAll(matrices) }
     }
 
     /// Billions of `operations` per second, the median of `rounds`.

@@ -10,7 +10,7 @@ struct KernelsCommand: ParsableCommand {
         discussion: """
             Matrices of one shape, together larger than the caches, are multiplied one after the other with a number \
             of tokens, for each format. GB/s counts the stored weights, GOPS a multiplication and an addition as two. \
-            The ceilings (reading memory, integer dot products) are measured again before every format: shares are \
+            The ceilings (reading memory, integer dot products) are measured again with every figure: shares are \
             made of neighbours in time. Attention is that of one row with 32 query and 4 key/value heads of 128 \
             numbers, for each way to store keys and values; its GB/s count these.
             """)
@@ -79,18 +79,19 @@ struct KernelsCommand: ParsableCommand {
             if !json { for result in measured { print(result.line) } }
             results += measured
         }
-        let attention = measureAttention(compute)
+        let attention = try measureAttention(compute)
         if json { print(JSON.array(results.map(\.json) + attention.map(\.json)).serialised()) }
     }
 
-    private func measureAttention(_ compute: Compute) -> [AttentionResult] {
+    private func measureAttention(_ compute: Compute) throws -> [AttentionResult] {
         let contexts = contextTokens.filter { $0 > 0 }
         guard !contexts.isEmpty else { return [] }
         if !json { print(AttentionResult.header) }
-        return KeyValueFormat.allCases.flatMap { format in
+        return try KeyValueFormat.allCases.flatMap { format in
             let measurement = AttentionMeasurement(compute: compute, format: format, rounds: rounds)
-            let ceilings = Ceilings(compute: compute, rounds: rounds)
+            let weights = try Ceilings.sampleMatrices()
             return contexts.map { context in
+                let ceilings = Ceilings(compute: compute, reading: weights, rounds: rounds)
                 let result = measurement.measure(context: context, ceilings: ceilings)
                 if !json { print(result.line) }
                 return result

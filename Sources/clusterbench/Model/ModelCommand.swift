@@ -11,8 +11,8 @@ struct ModelCommand: ParsableCommand {
         commandName: "model", abstract: "Measures the engine in this process: prompts and answers, no network.",
         discussion: """
             Loads the whole model, then times prompts, and answers of several sequences together (greedy, whatever the \
-            model says). The read ceiling of the machine is measured beside them: decoding cannot be faster than \
-            reading the weights that a token needs.
+            model says). Reading the model's weights without computing is timed beside them: decoding cannot be faster \
+            than reading the weights that a token needs.
             """)
 
     @Option(name: .long, help: "A Hugging Face model directory or a .gguf file.")
@@ -73,8 +73,6 @@ struct ModelCommand: ParsableCommand {
 
     func run() throws {
         let compute = try computeOptions.makeCompute()
-        // Before the model is there: the memory that is read here would count as the model's at its peak.
-        let readGigabytesPerSecond = Ceilings.readGigabytesPerSecond(compute: compute, rounds: rounds)
         let subject = try ModelUnderTest(
             path: model, compute: compute, sequencesMax: max(1, sequenceCounts.max() ?? 1),
             tokensPerSequenceMax: max(prompt, ModelUnderTest.promptTokensPerSequence) + tokens,
@@ -82,7 +80,8 @@ struct ModelCommand: ParsableCommand {
             cache: makeWeightCache())
         defer { subject.stop() }
         let report = ModelReport(
-            path: model, subject: subject, compute: compute, readGigabytesPerSecond: readGigabytesPerSecond)
+            path: model, subject: subject, compute: compute,
+            readGigabytesPerSecond: subject.readGigabytesPerSecond(rounds: rounds))
         if !json { print(report.header) }
         var results: [ModelResult] = []
         func add(_ result: ModelResult) {

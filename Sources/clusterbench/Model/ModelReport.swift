@@ -50,10 +50,10 @@ struct ModelReport {
         switch result.kind {
         case .prompt: return String(format: "prompt of %d: %.1f tokens/s", result.tokens, result.tokensPerSecond)
         case .decode:
+            let ceiling = result.readGigabytesPerSecond ?? readGigabytesPerSecond
             let share = gigabytesPerSecond(result).map { rate in
                 String(
-                    format: ", %.1f GB/s (%.0f %% of the ceiling)", rate,
-                    100 * rate / readGigabytesPerSecond)
+                    format: ", %.1f GB/s (%.0f %% of the %.1f GB/s just then)", rate, 100 * rate / ceiling, ceiling)
             }
             return String(format: "decode, %d together: %.1f tokens/s", result.sequences, result.tokensPerSecond)
                 + (share ?? "")
@@ -67,6 +67,7 @@ struct ModelReport {
                 "tokens": .integer(Int64(result.tokens)), "tokensPerSecond": .double(result.tokensPerSecond),
             ]
             if let rate = gigabytesPerSecond(result) { members["gigabytesPerSecond"] = .double(rate) }
+            if let ceiling = result.readGigabytesPerSecond { members["readGigabytesPerSecond"] = .double(ceiling) }
             return .object(members)
         }
         return .object([

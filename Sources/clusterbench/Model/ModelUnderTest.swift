@@ -19,6 +19,8 @@ struct ModelResult {
     let sequences: Int
     let tokens: Int
     let tokensPerSecond: Double
+    /// How fast memory was read just before and after, on average; only where that is the limit.
+    var readGigabytesPerSecond: Double?
 }
 
 /// A whole model in this process.
@@ -36,6 +38,9 @@ final class ModelUnderTest {
     /// How keys and values are stored.
     let keyValueText: String
     private let engine: Engine
+    private let compute: Compute
+    /// Some of the weights, to read them without computing.
+    private let readMatrices: [PackedMatrix]
     private var nextToken: Int32 = 1
 
     init(
@@ -58,6 +63,8 @@ final class ModelUnderTest {
         ) {
             LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize)
         }
+        self.compute = compute
+        readMatrices = Self.someMatrices(of: table, description)
         keyValueText = "\(engine.keyValueFormatText), \(engine.keyValueBytesPerToken) bytes per token"
         self.description = description
         weightBytes = checkpoint.tensorBytes
@@ -106,14 +113,39 @@ final class ModelUnderTest {
         return ModelResult(kind: .prompt, sequences: 1, tokens: tokens, tokensPerSecond: rate)
     }
 
-    /// Tokens per second of several sequences together, from the moment when each has its first token.
+    /// Tokens per second of several sequences together, from the moment when each has its first token. For one sequence
+    /// alone, which waits for memory, each round also reads weights before and after it: a virtual machine's memory
+    /// changes its speed within seconds.
     func measureDecode(sequences: Int, tokens: Int, rounds: Int) throws -> ModelResult {
+        var ceilings: [Double] = []
+        func read() { if sequences == 1 { ceilings.append(readGigabytesPerSecond(rounds: 1)) } }
+        read()
         let rate = try median(of: rounds) {
+            defer { read() }
             let times = try generate(
                 sequences: sequences, prompt: Self.promptTokensPerSequence, tokens: tokens + 1)
             return Double(times.tokensAfterAllBegan) / (times.untilAllEnded - times.untilAllBegan)
         }
-        return ModelResult(kind: .decode, sequences: sequences, tokens: tokens, tokensPerSecond: rate)
+        return ModelResult(
+            kind: .decode, sequences: sequences, tokens: tokens, tokensPerSecond: rate,
+            readGigabytesPerSecond: ceilings.isEmpty ? nil : ceilings.reduce(0, +) / Double(ceilings.count))
+    }
+
+    /// How fast all threads read weights of the model that no cache holds.
+    func readGigabytesPerSecond(rounds: Int) -> Double {
+        Ceilings.readGigabytesPerSecond(of: readMatrices, compute: compute, rounds: rounds)
+    }
+
+    /// A gigabyte of the experts' weights, if there is as much.
+    private static func someMatrices(of table: ExpertTable, _ description: ModelDescription) -> [PackedMatrix] {
+        var matrices: [PackedMatrix] = []
+        var byteCount = 0
+        for case .expert(let layer, let expert) in table.shards where byteCount < 1 << 30 {
+            guard let weights = table.weights(layer: layer, expert: expert) else { continue }
+            matrices += [weights.gate, weights.up, weights.down]
+            byteCount += weights.byteCount
+        }
+        return matrices
     }
 
     private func generate(sequences: Int, prompt: Int, tokens: Int) throws -> GenerationRun.Times {
