@@ -53,12 +53,12 @@ struct ExpertRunner {
     }
 
     private func checkTakeQuantised(_ layer: LayerIndex, _ compute: Compute) throws(Refusal) {
-        for batch in batches {
-            for matrix in [batch.weights.gate, batch.weights.up] where !compute.takesQuantised(matrix) {
-                throw Refusal(
-                    .invalidRequest,
-                    "the rows are 8-bit integers, experts of layer \(layer) with \(matrix.format.rawValue) take f32")
-            }
+        let other = batches.first { batch in
+            !compute.takesQuantised(batch.weights.gate) || !compute.takesQuantised(batch.weights.up)
         }
+        guard let weights = other?.weights else { return }
+        let formats = "\(weights.gate.format.rawValue) and \(weights.up.format.rawValue)"
+        throw Refusal(
+            .invalidRequest, "the rows are 8-bit integers, experts of layer \(layer) in \(formats) take f32")
     }
 }

@@ -28,7 +28,7 @@ public final class WorkerLinks: Sendable {
 /// combine  for every token add its rows in the router's order
 /// ```
 /// One round trip per layer, to the owners of the picked experts only (DESIGN §1). Rows travel in the form in which the
-/// experts' kernels take them, rounded once for all owners, so that sending changes no bit. Lives on the engine's thread.
+/// experts' kernels take them, rounded once for all owners: sending changes no bit. Lives on the engine's thread.
 public final class RemoteExpertBackend: ExpertBackend {
     /// Two micro-batches: while one is with the workers, the coordinator works on the other.
     public let slotCount = 2

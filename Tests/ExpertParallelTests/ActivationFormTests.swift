@@ -94,7 +94,7 @@ import Wire
         let error = #expect(throws: ExpertBackendError.self) {
             try Self.backend(worker, compute).sum(input, routing)
         }
-        #expect(error?.description.contains("experts of layer 0 with F32 take f32") == true, "\(error as Any)")
+        #expect(error?.description.contains("experts of layer 0 in F32 and F32 take f32") == true, "\(error as Any)")
         #expect(worker.link.isOpen)
     }
 

@@ -101,7 +101,7 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public var expertsPerToken: Int?
         /// How keys and values are stored, e.g. `f16`, or `f32/f16` where layers differ; nil until the engine runs.
         public var keyValueFormat: String?
-        /// In which form activations meet weights in blocks, `int8` or `f32`; nil from a coordinator that does not tell.
+        /// In which form activations meet weights in blocks, `int8` or `f32`; nil: the coordinator does not tell.
         public var activations: String?
 
         /// Describes a model.

@@ -8,10 +8,11 @@ struct AccuracyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accuracy", abstract: "Compares a model's predictions with those without rounding.",
         discussion: """
-            Reads token ids, a JSON array as `clusterctl tokenize` prints it, from standard input and predicts each \
-            next token twice: with activations, keys and values in f32, and as the options say. Prints the \
-            Kullback-Leibler divergence of the second from the first, on average over the tokens and at most, and how \
-            often the likeliest token is the same. Rounding of the weights themselves is in both.
+            Reads texts from standard input, each a line with a JSON array of token ids as `clusterctl tokenize` \
+            prints it, and predicts each next token twice: with activations, keys and values in f32, and as the \
+            options say. Prints the Kullback-Leibler divergence of the second from the first over all tokens: its \
+            mean, median, 99th percentile and maximum; and how often the likeliest token is the same. Rounding of the \
+            weights themselves is in both.
             """)
 
     @Option(name: .long, help: "A Hugging Face model directory or a .gguf file.")
@@ -34,25 +35,33 @@ struct AccuracyCommand: ParsableCommand {
     func run() throws {
         let compute = try computeOptions.makeCompute()
         let predictor = try Predictor(path: model, threadCount: compute.pool.threadCount)
-        let tokens = try readTokens(vocabularySize: predictor.vocabularySize)
-        let exact = try predictor.logProbabilities(tokens, compute: compute.using(.f32), keyValueFormat: .f32)
-        let rounded = try predictor.logProbabilities(
-            tokens, compute: compute, keyValueFormat: KeyValueFormat(rawValue: keyValueFormat) ?? .f32)
-        let comparison = PredictionComparison(exact: exact, rounded: rounded)
+        let format = KeyValueFormat(rawValue: keyValueFormat) ?? .f32
+        var comparison = PredictionComparison()
+        for tokens in try readTexts(vocabularySize: predictor.vocabularySize) {
+            comparison.add(
+                exact: try predictor.logProbabilities(tokens, compute: compute.using(.f32), keyValueFormat: .f32),
+                rounded: try predictor.logProbabilities(tokens, compute: compute, keyValueFormat: format))
+        }
         let label = "activations in \(compute.activations.rawValue), keys and values in \(keyValueFormat)"
         print(json ? comparison.json.serialised() : "\(label): \(comparison.line)")
     }
 
-    private func readTokens(vocabularySize: Int) throws -> [TokenID] {
+    private func readTexts(vocabularySize: Int) throws -> [[TokenID]] {
+        let lines = (try FileHandle.standardInput.readToEnd() ?? Data()).split(separator: UInt8(ascii: "\n"))
+        guard !lines.isEmpty else { throw MeasurementError("standard input is empty") }
+        return try lines.enumerated().map { number, line in
+            try Self.tokens(of: line, line: number + 1, vocabularySize: vocabularySize)
+        }
+    }
+
+    private static func tokens(of text: Data, line: Int, vocabularySize: Int) throws -> [TokenID] {
         let limit = Limits.KernelBenchmark.textTokensMax
-        guard let bytes = try FileHandle.standardInput.readToEnd(), case .array(let items) = try JSON(parsing: bytes)
-        else { throw MeasurementError("standard input has no JSON array of token ids") }
-        guard (1...limit).contains(items.count) else {
-            throw MeasurementError("\(items.count) tokens on standard input, 1 to \(limit) are expected")
+        guard case .array(let items) = try JSON(parsing: text), (1...limit).contains(items.count) else {
+            throw MeasurementError("line \(line) is not a JSON array of 1 to \(limit) token ids")
         }
         return try items.enumerated().map { index, item in
             guard case .integer(let number) = item, (0..<Int64(vocabularySize)).contains(number) else {
-                throw MeasurementError("token \(index) is not an id from 0 to \(vocabularySize - 1)")
+                throw MeasurementError("line \(line), token \(index) is not an id from 0 to \(vocabularySize - 1)")
             }
             return TokenID(Int32(number))
         }

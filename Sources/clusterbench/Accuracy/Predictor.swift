@@ -53,30 +53,38 @@ struct Predictor {
 
 /// How far predictions are from those without rounding.
 struct PredictionComparison {
-    private let divergences: [Double]
-    private let sameBestCount: Int
+    private var divergences: [Double] = []
+    private var sameBestCount = 0
 
-    /// Compares logarithms of probabilities, row by row.
-    init(exact: [[Float]], rounded: [[Float]]) {
-        divergences = zip(exact, rounded).map { p, q in
+    /// Adds one text: logarithms of probabilities, row by row.
+    mutating func add(exact: [[Float]], rounded: [[Float]]) {
+        divergences += zip(exact, rounded).map { p, q in
             zip(p, q).reduce(0) { $0 + exp(Double($1.0)) * (Double($1.0) - Double($1.1)) }
         }
-        sameBestCount = zip(exact, rounded).count { Self.best($0) == Self.best($1) }
+        sameBestCount += zip(exact, rounded).count { Self.best($0) == Self.best($1) }
     }
 
     private static func best(_ row: [Float]) -> Int? { row.indices.max { row[$0] < row[$1] } }
 
     private var mean: Double { divergences.reduce(0, +) / Double(max(1, divergences.count)) }
 
+    /// What that share of the divergences does not exceed.
+    private func quantile(_ share: Double) -> Double {
+        divergences.isEmpty ? 0 : divergences.sorted()[Int(share * Double(divergences.count - 1))]
+    }
+
     var line: String {
         String(
-            format: "divergence %.2e on average, %.2e at most; the likeliest token is the same at %d of %d places",
-            mean, divergences.max() ?? 0, sameBestCount, divergences.count)
+            format: """
+                divergence %.2e on average, %.2e in the middle, %.2e for 99 %%, %.2e at most; the likeliest token is \
+                the same at %d of %d places
+                """, mean, quantile(0.5), quantile(0.99), quantile(1), sameBestCount, divergences.count)
     }
 
     var json: JSON {
         .object([
-            "divergenceMean": .double(mean), "divergenceMax": .double(divergences.max() ?? 0),
+            "divergenceMean": .double(mean), "divergenceMedian": .double(quantile(0.5)),
+            "divergence99": .double(quantile(0.99)), "divergenceMax": .double(quantile(1)),
             "sameBestTokens": .integer(Int64(sameBestCount)), "tokens": .integer(Int64(divergences.count)),
         ])
     }
