@@ -23,6 +23,11 @@ struct AccuracyCommand: ParsableCommand {
     @Option(name: .long, help: "How keys and values are stored: f32, f16 or int8.")
     var keyValueFormat = KeyValueFormat.f32.rawValue
 
+    @Option(
+        name: .long,
+        help: "Compare only from the first token of this id on, such as the mark before an answer; absent: everywhere.")
+    var after: Int32?
+
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
@@ -38,9 +43,10 @@ struct AccuracyCommand: ParsableCommand {
         let format = KeyValueFormat(rawValue: keyValueFormat) ?? .f32
         var comparison = PredictionComparison()
         for tokens in try readTexts(vocabularySize: predictor.vocabularySize) {
-            comparison.add(
-                exact: try predictor.logProbabilities(tokens, compute: compute.using(.f32), keyValueFormat: .f32),
-                rounded: try predictor.logProbabilities(tokens, compute: compute, keyValueFormat: format))
+            guard let first = after.map({ tokens.firstIndex(of: TokenID($0)) }) ?? 0 else { continue }
+            let exact = try predictor.logProbabilities(tokens, compute: compute.using(.f32), keyValueFormat: .f32)
+            let rounded = try predictor.logProbabilities(tokens, compute: compute, keyValueFormat: format)
+            comparison.add(exact: exact[first...], rounded: rounded[first...])
         }
         let label = "activations in \(compute.activations.rawValue), keys and values in \(keyValueFormat)"
         print(json ? comparison.json.serialised() : "\(label): \(comparison.line)")

@@ -57,7 +57,7 @@ struct PredictionComparison {
     private var sameBestCount = 0
 
     /// Adds one text: logarithms of probabilities, row by row.
-    mutating func add(exact: [[Float]], rounded: [[Float]]) {
+    mutating func add(exact: ArraySlice<[Float]>, rounded: ArraySlice<[Float]>) {
         divergences += zip(exact, rounded).map { p, q in
             zip(p, q).reduce(0) { $0 + exp(Double($1.0)) * (Double($1.0) - Double($1.1)) }
         }
