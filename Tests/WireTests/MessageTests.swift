@@ -216,6 +216,9 @@ struct MessageTests {
             let view = try Samples.withAligned(payload) { try DispatchView(decoding: $0).layout }
             #expect(view == (try layout(rows, activations)))
         }
+        #expect(integers[16..<32].elementsEqual([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))
+        #expect(floats[16..<32].elementsEqual([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]))
+        #expect(integers[128...].elementsEqual((0..<2 * 72).map { UInt8(truncatingIfNeeded: $0 * 7) }))
         // Zeros mean what they meant before there were forms, and nothing else may be sent or read then.
         for version in ProtocolVersion.oldest..<ProtocolVersion.activationForms {
             #expect(Samples.dispatch(try layout(.float32, .int8, version: version)) == old)
