@@ -32,7 +32,7 @@ extension ClusterConfiguration.Coordinator {
             ("node", quoted(node.value)), ("address", quoted(address)), ("threads", "\(threads)"),
             ("instruction_set", instructionSet.rawValue), ("context_tokens_max", "\(contextTokensMax)"),
             ("kv_cache_bytes", "\(kvCacheBytes)"), ("kv_cache_format", kvCacheFormat.rawValue),
-            ("batch_sequences_max", "\(batchSequencesMax)"),
+            ("activations", activations.rawValue), ("batch_sequences_max", "\(batchSequencesMax)"),
             ("prefill_chunk_tokens", "\(prefillChunkTokens)"), ("waiting_sequences_max", "\(waitingSequencesMax)"),
             ("spin_microseconds", "\(spinMicroseconds)"), ("busy_poll_microseconds", "\(busyPollMicroseconds)"),
             ("dispatch_timeout_milliseconds", "\(dispatchTimeoutMilliseconds)"),

@@ -26,6 +26,14 @@ public enum KeyValueFormatChoice: String, Hashable, Sendable, CaseIterable {
     case int8
 }
 
+/// In which form activations are multiplied with quantised weights.
+public enum ActivationsChoice: String, Hashable, Sendable, CaseIterable {
+    /// Rounded once per token to 8-bit integers.
+    case int8
+    /// Single precision.
+    case f32
+}
+
 /// Everything that a cluster's processes are told at start. What each value means, its unit and its range stand in
 /// `ConfigurationOption.all`; names here are those of the keys.
 public struct ClusterConfiguration: Hashable, Sendable {
@@ -45,6 +53,8 @@ public struct ClusterConfiguration: Hashable, Sendable {
         public var kvCacheBytes: UInt64 = 1 << 30
         /// How keys and values are stored.
         public var kvCacheFormat = KeyValueFormatChoice.auto
+        /// In which form activations meet quantised weights.
+        public var activations = ActivationsChoice.int8
         /// Sequences in one step.
         public var batchSequencesMax = 64
         /// Prompt tokens in one step.

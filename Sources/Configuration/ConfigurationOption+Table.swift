@@ -57,6 +57,10 @@ extension ConfigurationOption {
                 "How they are stored; f16 takes half of f32, int8 a quarter. auto: f16 for quantised weights, else f32."
             ),
             OptionEntry(
+                "activations", .choice(ActivationsChoice.allCases.map(\.rawValue)), "int8",
+                "How activations meet quantised weights, on workers too: int8 rounds them per token, f32 is exact and slow."
+            ),
+            OptionEntry(
                 "batch_sequences_max", .integer(1...4096), "64",
                 "Sequences in one step. Too big: each token takes longer; too small: others wait."),
             OptionEntry(

@@ -117,6 +117,10 @@ struct ConfigurationReader {
         try required(key, position: nil) { text, _ in KeyValueFormatChoice(rawValue: text) }
     }
 
+    func activations(_ key: String) throws(ConfigurationError) -> ActivationsChoice {
+        try required(key, position: nil) { text, _ in ActivationsChoice(rawValue: text) }
+    }
+
     func node(_ key: String, position: Int? = nil) throws(ConfigurationError) -> NodeID {
         try required(key, position: position) { text, _ in isNodeName(text) ? NodeID(text) : nil }
     }

@@ -25,7 +25,7 @@ extension Coordinator {
             mixtureLayers: description.mixtureLayers.map(\.value),
             experts: description.mixtures.map(\.expertCount).max() ?? 0,
             expertsPerToken: description.mixtures.map(\.expertsPerToken).max() ?? 0,
-            keyValueFormat: engine?.keyValueFormatText)
+            keyValueFormat: engine?.keyValueFormatText, activations: options.activations.rawValue)
     }
 
     private func ownStatus(_ reason: String?) -> ClusterStatus.Node {

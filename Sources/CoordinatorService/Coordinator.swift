@@ -57,13 +57,13 @@ public final class Coordinator: Sendable {
         description = try Registry.describe(checkpoint)
         compute = try Compute(
             instructionSet: options.instructionSet, threadCount: options.threadCount,
-            spinMicroseconds: options.spinMicroseconds)
+            spinMicroseconds: options.spinMicroseconds, activations: options.activations)
         loader = ExpertLoader(checkpoint: checkpoint, description: description)
         shardSizes = try loader.shardSizes()
         supervisor = WorkerSupervisor(
             workers: options.workers,
             options: WorkerSupervisor.Options(
-                identity: options.identity, modelDigest: checkpoint.digest,
+                identity: options.identity, modelDigest: checkpoint.digest, activations: options.activations,
                 linkOptions: LinkOptions(busyPollMicroseconds: options.busyPollMicroseconds), logger: logger))
     }
 
@@ -182,6 +182,7 @@ public final class Coordinator: Sendable {
                     "context": "\(engine.contextTokensMax)", "cache": "\(engine.cachedTokensMax)",
                     "keyValueFormat": "\(engine.keyValueFormatText)",
                     "keyValueBytesPerToken": "\(engine.keyValueBytesPerToken)",
+                    "activations": "\(options.activations.rawValue)",
                 ])
             if isStopping { engine.stop() }
         } catch {
@@ -255,7 +256,7 @@ public final class Coordinator: Sendable {
     }
 
     /// - Returns: nil if the coordinator stops.
-    private func placeOnWorkers() -> (@Sendable () -> any ExpertBackend)? {
+    private func placeOnWorkers() throws -> (@Sendable () -> any ExpertBackend)? {
         state.withLock { $0.progress = .waitingForWorkers }
         guard let placement = plan() else { return nil }
         let epoch = PlacementEpoch(1)
@@ -273,8 +274,13 @@ public final class Coordinator: Sendable {
             if case .mixture(let mixture) = layer.feedForward { expertCounts[LayerIndex(index)] = mixture.expertCount }
         }
         let owners = ExpertOwners(epoch: epoch, assignments: placement.shards, expertCounts: expertCounts)
-        let (links, timeout) = (supervisor.links, options.dispatchTimeoutMilliseconds)
-        return { RemoteExpertBackend(owners: owners, links: links, timeoutMilliseconds: timeout) }
+        let (links, compute, timeout) = (supervisor.links, compute, options.dispatchTimeoutMilliseconds)
+        let layersInBlocks = try loader.layersInBlocks()
+        return {
+            RemoteExpertBackend(
+                owners: owners, links: links, compute: compute, layersInBlocks: layersInBlocks,
+                timeoutMilliseconds: timeout)
+        }
     }
 
     /// A worker that is lost takes every sequence with it: each needs experts of all workers sooner or later. (Living

@@ -30,6 +30,8 @@ public struct CoordinatorOptions: Sendable {
     public var listen: Endpoint
     /// The workers; none: all experts are computed in this process.
     public var workers: [WorkerAddress]
+    /// In which form activations meet weights in blocks, here and on the workers.
+    public var activations: ActivationFormat
     /// Compute threads.
     public var threadCount: Int
     /// Instruction set of the kernels.
@@ -52,13 +54,14 @@ public struct CoordinatorOptions: Sendable {
         identity: NodeIdentity, modelPath: String, modelName: String?, listen: Endpoint, workers: [WorkerAddress],
         threadCount: Int, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
         dispatchTimeoutMilliseconds: Int, contextTokensMax: Int?, engine: EngineOptions,
-        weightCache: WeightCache? = nil
+        activations: ActivationFormat = .int8, weightCache: WeightCache? = nil
     ) {
         self.identity = identity
         self.modelPath = modelPath
         self.modelName = modelName
         self.listen = listen
         self.workers = workers
+        self.activations = activations
         self.threadCount = threadCount
         self.instructionSet = instructionSet
         self.spinMicroseconds = spinMicroseconds

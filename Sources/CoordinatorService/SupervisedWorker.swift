@@ -1,4 +1,5 @@
 import Basics
+import Kernels
 import Membership
 import Placement
 import Synchronization
@@ -57,7 +58,7 @@ final class WorkerLinkPair: Sendable {
     private let control: Link
     private let watcher: Watcher
 
-    /// Dials both.
+    /// Dials both. A worker that cannot compute as the coordinator wants is as good as away.
     init(
         _ address: CoordinatorOptions.WorkerAddress, _ options: WorkerSupervisor.Options, _ tell: @escaping Tell
     ) throws(TransportError) {
@@ -74,6 +75,14 @@ final class WorkerLinkPair: Sendable {
             activations = try dial(.activations, options.linkOptions).link
         } catch {
             first.link.close(error)
+            throw error
+        }
+        if options.activations != .int8, activations.version < ProtocolVersion.activationForms {
+            let error = TransportError.versionTooOld(
+                node: address.node, version: activations.version, needed: ProtocolVersion.activationForms,
+                purpose: "\(options.activations.rawValue) activations")
+            first.link.close(error)
+            activations.close(error)
             throw error
         }
         node = address.node

@@ -2,6 +2,7 @@ import Basics
 import Dispatch
 import ExpertParallel
 import Foundation
+import Kernels
 import Logging
 import Membership
 import Placement
@@ -38,6 +39,7 @@ final class WorkerSupervisor: Sendable {
     struct Options: Sendable {
         let identity: NodeIdentity
         let modelDigest: ModelDigest
+        let activations: ActivationFormat
         let linkOptions: LinkOptions
         let logger: Logger
     }

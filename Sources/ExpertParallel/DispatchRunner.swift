@@ -6,10 +6,15 @@ import Wire
 /// Answers dispatches with locally hosted experts: reads the rows where they arrived, writes the results where they
 /// leave from.
 public struct DispatchRunner: ~Copyable {
-    private var runner: ExpertRunner
+    private let integers: Compute
+    private let floats: Compute
+    private var runner = ExpertRunner()
 
-    /// Computes with `compute`.
-    public init(compute: Compute) { runner = ExpertRunner(compute: compute) }
+    /// Computes with the kernels and threads of `compute`; each dispatch says in which form of activations.
+    public init(compute: Compute) {
+        integers = compute.using(.int8)
+        floats = compute.using(.f32)
+    }
 
     /// Computes one dispatch.
     /// - Returns: the `combine` frame, how long the computation took, and how many rows it gave.
@@ -22,7 +27,7 @@ public struct DispatchRunner: ~Copyable {
                 .staleEpoch, "the dispatch is of placement \(frame.header.epoch), this worker hosts \(table.epoch)")
         }
         do {
-            let view = try DispatchView(decoding: frame.payload)
+            let view = try DispatchView(decoding: frame.payload, version: frame.header.version)
             guard view.layout.width == hiddenSize else {
                 throw Refusal(.malformedPayload, "rows of \(view.layout.width) values, the model has \(hiddenSize)")
             }
@@ -40,23 +45,32 @@ public struct DispatchRunner: ~Copyable {
         let layout = try CombineLayout(pairCount: view.layout.pairCount, width: view.layout.width)
         let frame = FrameBuffer(payloadByteCount: layout.payloadByteCount)
         let start = ContinuousClock.now
-        var missing: ExpertIndex?
         var microseconds = 0
-        frame.withPayload { payload in
+        try frame.withPayload { payload in
             let rows = layout.prepare(payload)
-            if let input = UnsafeMutablePointer(mutating: view.rows.baseAddress), let output = rows.baseAddress {
-                missing = runner.run(
-                    view.pairs, layer: view.layout.layer, table: table,
-                    input: RowsView(base: input, count: view.layout.tokenCount, width: layout.width),
-                    output: RowsView(base: output, count: layout.pairCount, width: layout.width))
+            if let input = ExpertInput(view), let output = rows.baseAddress {
+                try runner.run(
+                    view.pairs, layer: view.layout.layer, table: table, input: input,
+                    output: RowsView(base: output, count: layout.pairCount, width: layout.width),
+                    compute: view.layout.activationForm == .int8 ? integers : floats)
             }
             microseconds = Int((ContinuousClock.now - start) / .microseconds(1))
             layout.setComputeMicroseconds(microseconds, in: payload)
         }
-        if let missing {
-            throw Refusal(
-                .shardNotHosted, "expert \(missing) of layer \(view.layout.layer) is not hosted here")
-        }
         return (frame, microseconds, layout.pairCount)
+    }
+}
+
+extension ExpertInput {
+    /// The rows of a dispatch, where they arrived; nil where there are none.
+    fileprivate init?(_ view: DispatchView) {
+        guard let base = view.rows.baseAddress else { return nil }
+        let (count, width) = (view.layout.tokenCount, view.layout.width)
+        switch view.layout.rowForm {
+        case .float32:
+            guard let floats = view.rows.bindMemory(to: Float.self).baseAddress else { return nil }
+            self = .rows(RowsView(base: UnsafeMutablePointer(mutating: floats), count: count, width: width))
+        case .int8Blocks: self = .compact(CompactRowsView(base: base, count: count, width: width))
+        }
     }
 }

@@ -62,6 +62,21 @@ public struct ExpertLoader: Sendable {
         return sizes
     }
 
+    /// The layers where every expert's gate and up projections are stored in blocks: their kernels take 8-bit
+    /// activations, so that f32 rows are of no use there.
+    public func layersInBlocks() throws(WeightsError) -> Set<LayerIndex> {
+        var layers: Set<LayerIndex> = []
+        for layer in description.mixtureLayers {
+            guard let mixture = mixture(of: layer) else { continue }
+            var isInBlocks = true
+            for expert in (0..<mixture.expertCount).map(ExpertIndex.init) where isInBlocks {
+                isInBlocks = try mixture.readsInputInBlocks(expert, hiddenSize: description.hiddenSize, in: checkpoint)
+            }
+            if isInBlocks { layers.insert(layer) }
+        }
+        return layers
+    }
+
     /// Whether the model has this expert.
     public func contains(_ shard: ShardID) -> Bool {
         switch shard {

@@ -9,14 +9,15 @@ public final class LocalExpertBackend: ExpertBackend {
     public let slotCount = 1
 
     private let table: ExpertTable
-    private var runner: ExpertRunner
+    private let compute: Compute
+    private var runner = ExpertRunner()
     private var output: Rows
     private var expertsPerToken = 0
 
     /// Computes the experts of `table`, which must hold all of the model's.
     public init(table: ExpertTable, compute: Compute, hiddenSize: Int) {
         self.table = table
-        runner = ExpertRunner(compute: compute)
+        self.compute = compute
         output = Rows(capacity: 1, width: hiddenSize)
     }
 
@@ -30,9 +31,13 @@ public final class LocalExpertBackend: ExpertBackend {
                 tokenRow: index / routing.expertsPerToken, expert: ExpertIndex(Int(routing.experts[index])),
                 weight: routing.weights[index])
         }
-        let missing = runner.run(
-            pairs, layer: layer, table: table, input: input, output: output.view(0..<pairCount))
-        precondition(missing == nil, "the single-process mode hosts every expert")
+        do {
+            try runner.run(
+                pairs, layer: layer, table: table, input: .rows(input), output: output.view(0..<pairCount),
+                compute: compute)
+        } catch {
+            preconditionFailure("the single-process mode hosts every expert, and all take f32: \(error.message)")
+        }
     }
 
     /// Returns at once.

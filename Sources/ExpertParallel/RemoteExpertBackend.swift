@@ -23,24 +23,34 @@ public final class WorkerLinks: Sendable {
 /// Sends the rows of a layer to the workers that host their experts, and adds what comes back.
 ///
 /// ```
-/// begin    group pairs by owner ─▶ one dispatch frame per owner, each token's row once per frame
+/// begin    group pairs by owner, round rows ─▶ one dispatch frame per owner, each token's row once per frame
 /// wait     for one combine frame per owner
 /// combine  for every token add its rows in the router's order
 /// ```
-/// One round trip per layer, to the owners of the picked experts only (DESIGN §1). Lives on the engine's thread.
+/// One round trip per layer, to the owners of the picked experts only (DESIGN §1). Rows travel in the form in which the
+/// experts' kernels take them, rounded once for all owners: sending changes no bit. Lives on the engine's thread.
 public final class RemoteExpertBackend: ExpertBackend {
     /// Two micro-batches: while one is with the workers, the coordinator works on the other.
     public let slotCount = 2
 
     private let owners: ExpertOwners
     private let links: WorkerLinks
+    private let compute: Compute
+    private let layersInBlocks: Set<LayerIndex>
     private let timeoutMilliseconds: Int
+    private let compactRows = CompactRows()
     private var slots: [Slot]
 
     /// Dispatches to the workers of `owners`; an answer that takes longer than `timeoutMilliseconds` counts as lost.
-    public init(owners: ExpertOwners, links: WorkerLinks, timeoutMilliseconds: Int) {
+    /// Workers compute with the form of activations of `compute`; experts of `layersInBlocks` have weights in blocks.
+    public init(
+        owners: ExpertOwners, links: WorkerLinks, compute: Compute, layersInBlocks: Set<LayerIndex>,
+        timeoutMilliseconds: Int
+    ) {
         self.owners = owners
         self.links = links
+        self.compute = compute
+        self.layersInBlocks = layersInBlocks
         self.timeoutMilliseconds = timeoutMilliseconds
         slots = (0..<slotCount).map { _ in Slot(workerCount: owners.workers.count) }
     }
@@ -48,8 +58,12 @@ public final class RemoteExpertBackend: ExpertBackend {
     /// Sends one dispatch to every worker that hosts a picked expert.
     public func begin(slot: Int, layer: LayerIndex, input: RowsView, routing: Routing) throws(ExpertBackendError) {
         slots[slot].group(routing, owners: owners.owners(ofLayer: layer), width: input.width)
+        var rows = SentRows(input, activations: compute.activations)
+        if compute.activations == .int8, layersInBlocks.contains(layer) {
+            rows.compact = compute.compact(input, compactRows)
+        }
         for worker in owners.workers.indices where !slots[slot].shares[worker].pairs.isEmpty {
-            slots[slot].shares[worker].pending = try send(slots[slot].shares[worker], to: worker, layer, input)
+            slots[slot].shares[worker].pending = try send(slots[slot].shares[worker], to: worker, layer, rows)
         }
     }
 
@@ -72,13 +86,13 @@ public final class RemoteExpertBackend: ExpertBackend {
     }
 
     private func send(
-        _ share: Share, to worker: Int, _ layer: LayerIndex, _ input: RowsView
+        _ share: Share, to worker: Int, _ layer: LayerIndex, _ rows: SentRows
     ) throws(ExpertBackendError) -> PendingReply {
         let node = owners.workers[worker]
         guard let link = links[node] else { throw .workerUnavailable(node: node, reason: "not connected") }
         let frame: FrameBuffer
         do {
-            frame = try share.encode(layer, input)
+            frame = try share.encode(layer, rows, version: link.version)
         } catch {
             throw .refused(node: node, reason: error.description)
         }
@@ -109,6 +123,31 @@ public final class RemoteExpertBackend: ExpertBackend {
     }
 }
 
+/// The rows of a layer, in the forms in which they may be sent.
+private struct SentRows {
+    let floats: RowsView
+    let activationForm: ActivationForm
+    /// The same as 8-bit integers, where all experts of the layer take them so.
+    var compact: CompactRowsView?
+
+    init(_ floats: RowsView, activations: ActivationFormat) {
+        self.floats = floats
+        activationForm =
+            switch activations {
+            case .f32: .float32
+            case .int8: .int8
+            }
+    }
+
+    /// Where the rows lie, and in which form: the smallest that `version` of the protocol has.
+    func source(version: UInt16) -> (base: UnsafeRawPointer, form: RowForm) {
+        guard version >= ProtocolVersion.activationForms, let compact else {
+            return (UnsafeRawPointer(floats.base), .float32)
+        }
+        return (compact.base, .int8Blocks)
+    }
+}
+
 /// The part of a slot's pairs that one worker hosts.
 private struct Share {
     /// Rows of the step's input that travel, each once.
@@ -118,15 +157,22 @@ private struct Share {
     var pending: PendingReply?
     var answer: Answer?
 
-    func encode(_ layer: LayerIndex, _ input: RowsView) throws(WireError) -> FrameBuffer {
+    func encode(_ layer: LayerIndex, _ rows: SentRows, version: UInt16) throws(WireError) -> FrameBuffer {
+        let source = rows.source(version: version)
         let layout = try DispatchLayout(
-            layer: layer, tokenCount: tokenRows.count, pairCount: pairs.count, width: input.width)
+            layer: layer, tokenCount: tokenRows.count, pairCount: pairs.count, width: rows.floats.width,
+            rowForm: source.form, activationForm: rows.activationForm, version: version)
+        let rowByteCount = layout.rowByteCount
         let frame = FrameBuffer(payloadByteCount: layout.payloadByteCount)
         frame.withPayload { payload in
             let places = layout.prepare(payload)
             _ = places.pairs.update(from: pairs)
             for (index, row) in tokenRows.enumerated() {
-                _ = places.rows[(index * input.width)..<(index + 1) * input.width].update(fromContentsOf: input[row])
+                precondition(row < rows.floats.count, "a row of the step")
+                let place = UnsafeMutableRawBufferPointer(
+                    rebasing: places.rows[index * rowByteCount..<(index + 1) * rowByteCount])
+                place.copyMemory(
+                    from: UnsafeRawBufferPointer(start: source.base + row * rowByteCount, count: rowByteCount))
             }
         }
         return frame

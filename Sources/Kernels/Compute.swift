@@ -37,6 +37,19 @@ public final class Compute: @unchecked Sendable {
         pool = ComputePool(threadCount: threadCount, spinMicroseconds: spinMicroseconds)
     }
 
+    private init(_ other: Compute, activations: ActivationFormat) {
+        table = other.table
+        kernels = other.kernels
+        instructionSet = other.instructionSet
+        pool = other.pool
+        self.activations = activations
+    }
+
+    /// The same kernels and threads with another form of activations; both may be used, one call at a time.
+    public func using(_ activations: ActivationFormat) -> Compute {
+        activations == self.activations ? self : Compute(self, activations: activations)
+    }
+
     /// Runs tasks that are `work` multiply-adds in all: on the pool, or on the caller alone where waking others would
     /// take longer.
     func run(_ taskCount: Int, work: Int, _ body: (_ task: Int, _ thread: Int) -> Void) {

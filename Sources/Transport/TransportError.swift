@@ -47,6 +47,8 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
     case tooManyRequests(limit: Int)
     /// The answer is of a kind that does not answer the request.
     case unexpectedReply(kind: MessageKind)
+    /// The other side speaks too old a version of the protocol for what it is needed for.
+    case versionTooOld(node: NodeID, version: UInt16, needed: UInt16, purpose: String)
     /// The certificate names another node than the one that was dialled, or than the other side says it is.
     case wrongNode(expected: NodeID, found: NodeID)
     /// The certificate names another role than the one that was expected, or than the other side says it has.
@@ -78,6 +80,8 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
         case .tls(let operation, let reason): "TLS \(operation): \(reason)"
         case .tooManyRequests(let limit): "\(limit) requests are open on this link, which is the limit"
         case .unexpectedReply(let kind): "unexpected answer of kind \(kind)"
+        case .versionTooOld(let node, let version, let needed, let purpose):
+            "\(node) speaks version \(version) of the protocol, \(purpose) need version \(needed)"
         case .wrongNode(let expected, let found): "certificate is for node \(found), expected \(expected)"
         case .wrongRole(let expected, let found):
             "certificate is for role \(found.rawValue), expected \(expected.rawValue)"

@@ -4,11 +4,13 @@ public enum ProtocolVersion {
     /// Oldest version that this build speaks.
     public static let oldest: UInt16 = 1
     /// Newest version that this build speaks.
-    public static let newest: UInt16 = 2
+    public static let newest: UInt16 = 3
     /// From this version on `generate` may ask for the experts that tokens visit, and `generated` brings them.
     public static let routedExperts: UInt16 = 2
     /// From this version on `heartbeatReply` counts the rows that experts computed.
     public static let expertRows: UInt16 = 2
+    /// From this version on `dispatch` says in which form its rows are and in which form experts take activations.
+    public static let activationForms: UInt16 = 3
     /// All versions that this build speaks.
     public static let supported = oldest...newest
 

@@ -28,6 +28,8 @@ public struct WorkerOptions: Sendable {
     public var spinMicroseconds: Int
     /// How long a link's reader polls before it sleeps, in microseconds.
     public var busyPollMicroseconds: Int
+    /// The versions of the protocol that it says it speaks.
+    public var versions: ClosedRange<UInt16>
     /// Where packed weights are kept from start to start; nil: nowhere.
     public var weightCache: WeightCache?
 
@@ -35,7 +37,7 @@ public struct WorkerOptions: Sendable {
     public init(
         identity: NodeIdentity, modelPath: String, listen: Endpoint, memoryBudgetBytes: UInt64, threadCount: Int,
         instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
-        weightCache: WeightCache? = nil
+        versions: ClosedRange<UInt16> = ProtocolVersion.supported, weightCache: WeightCache? = nil
     ) {
         self.identity = identity
         self.modelPath = modelPath
@@ -45,6 +47,7 @@ public struct WorkerOptions: Sendable {
         self.instructionSet = instructionSet
         self.spinMicroseconds = spinMicroseconds
         self.busyPollMicroseconds = busyPollMicroseconds
+        self.versions = versions
         self.weightCache = weightCache
     }
 }
@@ -86,7 +89,8 @@ public final class Worker: Sendable {
     public func start() throws(TransportError) -> UInt16 {
         let listener = try LinkListener(
             endpoint: options.listen, identity: options.identity,
-            options: LinkOptions(busyPollMicroseconds: options.busyPollMicroseconds), logger: logger
+            options: LinkOptions(
+                busyPollMicroseconds: options.busyPollMicroseconds, versions: options.versions), logger: logger
         ) { [weak self] (hello, node, role) throws(Refusal) in
             guard let self else { throw Refusal(.unavailable, "the worker is stopping") }
             return try accept(hello, from: node, role)

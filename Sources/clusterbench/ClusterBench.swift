@@ -8,6 +8,7 @@ struct ClusterBench: CommandLineProgram {
         abstract: "Measures a Colony cluster and its parts.",
         subcommands: [
             // One line per subcommand, each in a file of its own.
+            AccuracyCommand.self,
             KernelsCommand.self,
             LoadCommand.self,
             ModelCommand.self,

@@ -9,11 +9,12 @@ struct StatusTable {
     /// The table, one line per node, with a headline.
     var text: String {
         let model = status.model
+        let activations = model.activations.map { ", activations in \($0)" } ?? ""
         var lines = [
             status.isReady ? "ready" : "not ready: \(status.reason ?? "for no known reason")",
             """
             model \(model.name) (\(model.family), \(ReadableBytes.text(model.weightBytes)) of weights, context \
-            \(model.contextTokensMax) tokens, digest \(model.digest.prefix(12)))
+            \(model.contextTokensMax) tokens\(activations), digest \(model.digest.prefix(12)))
             """,
             "",
         ]

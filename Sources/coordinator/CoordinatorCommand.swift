@@ -51,6 +51,7 @@ private struct RunningCoordinator: RunningService {
                     sequencesMax: own.batchSequencesMax, rowsMax: own.prefillChunkTokens,
                     waitingMax: own.waitingSequencesMax, keyValueCacheBytes: Int(own.kvCacheBytes),
                     keyValueFormat: KeyValueFormat(rawValue: own.kvCacheFormat.rawValue)),
+                activations: own.activations == .f32 ? .f32 : .int8,
                 weightCache: ConfiguredWeightCache.make(configuration, logger)),
             logger: logger)
         address = Endpoint(host: listen.host, port: try coordinator.start()).description

@@ -22,7 +22,8 @@ final class InProcessCluster {
 
     /// Starts a cluster; returns when it can generate.
     init(
-        checkpoint: String, instructionSets: [InstructionSet], memoryBudgetBytes: UInt64 = 1 << 30, rows: Int = 64
+        checkpoint: String, instructionSets: [InstructionSet], memoryBudgetBytes: UInt64 = 1 << 30, rows: Int = 64,
+        activations: ActivationFormat = .int8, workerVersions: ClosedRange<UInt16> = ProtocolVersion.supported
     ) throws {
         directory = try TemporaryDirectory()
         authority = try CertificateAuthority.create(directory: directory.path + "/authority")
@@ -34,7 +35,7 @@ final class InProcessCluster {
                     identity: try Self.identity(node, .worker, authority, directory),
                     modelPath: Fixtures.checkpoint(checkpoint), listen: Endpoint(host: "127.0.0.1", port: 0),
                     memoryBudgetBytes: memoryBudgetBytes, threadCount: 1, instructionSet: instructionSet,
-                    spinMicroseconds: 0, busyPollMicroseconds: 0), logger: Self.logger)
+                    spinMicroseconds: 0, busyPollMicroseconds: 0, versions: workerVersions), logger: Self.logger)
             let endpoint = Endpoint(host: "127.0.0.1", port: try worker.start())
             addresses.append(CoordinatorOptions.WorkerAddress(node: node, endpoint: endpoint))
             workers.append(worker)
@@ -47,7 +48,8 @@ final class InProcessCluster {
                 instructionSet: .best, spinMicroseconds: 0, busyPollMicroseconds: 0,
                 dispatchTimeoutMilliseconds: 10_000, contextTokensMax: nil,
                 engine: EngineOptions(
-                    sequencesMax: 16, rowsMax: rows, waitingMax: 64, keyValueCacheBytes: 32 << 20)),
+                    sequencesMax: 16, rowsMax: rows, waitingMax: 64, keyValueCacheBytes: 32 << 20),
+                activations: activations),
             logger: Self.logger)
         endpoint = Endpoint(host: "127.0.0.1", port: try coordinator.start())
         link = try Link.dial(

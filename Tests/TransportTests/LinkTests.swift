@@ -138,7 +138,8 @@ struct LinkTests {
                     buffer.withPayload { payload in
                         let rows = layout.prepare(payload)
                         for (index, pair) in view.pairs.enumerated() {
-                            for (column, value) in view.row(Int(pair.tokenRow)).enumerated() {
+                            for (column, value) in view.row(Int(pair.tokenRow)).bindMemory(to: Float.self).enumerated()
+                            {
                                 rows[index * layout.width + column] = value * pair.weight
                             }
                         }
@@ -156,7 +157,8 @@ struct LinkTests {
             for index in 0..<3 {
                 pairs[index] = DispatchPair(tokenRow: index % 2, expert: ExpertIndex(index), weight: Float(index))
             }
-            for index in 0..<14 { rows[index] = Float(index) }
+            let floats = rows.bindMemory(to: Float.self)
+            for index in 0..<14 { floats[index] = Float(index) }
         }
         let frame = try pair.link.request(
             kind: .dispatch, epoch: PlacementEpoch(5), dispatch, timeoutMilliseconds: LinkPair.patience)

@@ -179,7 +179,10 @@ struct MessageTests {
         (12, 0, "width is 0, below 1"),
         (12, 200_000, "width is 200000, the limit is 131072"),
         (16, 1, "resultForm 1 is unknown"),
-        (20, 1, "padding at byte 20 is not zero"),
+        (20, 1, "payload has 160 bytes, its head says 200"),
+        (20, 2, "rowForm 2 is unknown"),
+        (24, 2, "activationForm 2 is unknown"),
+        (28, 1, "padding at byte 28 is not zero"),
         (60, 0x0100_0000, "padding at byte 63 is not zero"),
         (64, 2, "tokenRow is 2, the limit is 1"),
         (68, 65536, "expert is 65536, the limit is 65535"),
@@ -190,6 +193,51 @@ struct MessageTests {
         for index in 0..<4 { payload[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
         let error = #expect(throws: WireError.self) { try Samples.reencoded(payload, as: .dispatch) }
         #expect(error?.description == reason)
+    }
+
+    @Test func formsOfADispatchFollowTheVersion() throws {
+        func layout(
+            _ rows: RowForm, _ activations: ActivationForm, width: Int = 40, version: UInt16 = ProtocolVersion.newest
+        ) throws(WireError) -> DispatchLayout {
+            try DispatchLayout(
+                layer: LayerIndex(2), tokenCount: 2, pairCount: 3, width: width, rowForm: rows,
+                activationForm: activations, version: version)
+        }
+        #expect(try layout(.float32, .float32).payloadByteCount == 128 + 2 * 40 * 4)
+        #expect(try layout(.int8Blocks, .int8).payloadByteCount == 128 + 2 * 72)
+        #expect(try layout(.int8Blocks, .int8, width: 32).payloadByteCount == 128 + 2 * 36)
+        #expect(throws: WireError.self) { try layout(.int8Blocks, .float32) }
+        let integers = Samples.dispatch(try layout(.int8Blocks, .int8))
+        let floats = Samples.dispatch(try layout(.float32, .float32))
+        let old = Samples.dispatch(try layout(.float32, .int8))
+        for (payload, rows, activations) in [
+            (integers, RowForm.int8Blocks, ActivationForm.int8), (floats, .float32, .float32), (old, .float32, .int8),
+        ] {
+            let view = try Samples.withAligned(payload) { try DispatchView(decoding: $0).layout }
+            #expect(view == (try layout(rows, activations)))
+        }
+        #expect(integers[16..<32].elementsEqual([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))
+        #expect(floats[16..<32].elementsEqual([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]))
+        #expect(integers[128...].elementsEqual((0..<2 * 72).map { UInt8(truncatingIfNeeded: $0 * 7) }))
+        // Zeros mean what they meant before there were forms, and nothing else may be sent or read then.
+        for version in ProtocolVersion.oldest..<ProtocolVersion.activationForms {
+            #expect(Samples.dispatch(try layout(.float32, .int8, version: version)) == old)
+            #expect(try Samples.withAligned(old) { try DispatchView(decoding: $0, version: version).pairs.count } == 3)
+            #expect(throws: WireError.self) { try layout(.int8Blocks, .int8, version: version) }
+            #expect(
+                throws: WireError.invalidValue(
+                    field: "activationForm", reason: "is float32, too much for version \(version)")
+            ) { try layout(.float32, .float32, version: version) }
+            for (payload, offset) in [(integers, 20), (floats, 24)] {
+                #expect(throws: WireError.paddingNotZero(byteOffset: offset)) {
+                    try Samples.withAligned(payload) { _ = try DispatchView(decoding: $0, version: version) }
+                }
+            }
+        }
+        var contradiction = integers
+        contradiction[24] = 1
+        let error = #expect(throws: WireError.self) { try Samples.reencoded(contradiction, as: .dispatch) }
+        #expect(error?.description == "rowForm is int8Blocks, for experts that take float32")
     }
 
     @Test func headersAreRefusedWithTheReason() throws {

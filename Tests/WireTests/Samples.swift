@@ -9,7 +9,7 @@ enum Samples {
     }
 
     static let hello = Hello(
-        node: NodeID("coordinator-1"), role: .coordinator, versionMin: 1, versionMax: 2, linkClass: .activations,
+        node: NodeID("coordinator-1"), role: .coordinator, versionMin: 1, versionMax: 3, linkClass: .activations,
         modelDigest: digest, listenAddress: "[::1]:7000")
     static let welcome = Welcome(
         node: NodeID("worker-1"), role: .worker, version: 1, modelDigest: nil, memoryBudgetBytes: 8 << 30,
@@ -54,15 +54,30 @@ enum Samples {
         ])
 
     static func dispatch() throws -> [UInt8] {
-        let layout = try DispatchLayout(layer: LayerIndex(2), tokenCount: 2, pairCount: 3, width: 4)
+        try dispatch(DispatchLayout(layer: LayerIndex(2), tokenCount: 2, pairCount: 3, width: 4))
+    }
+
+    /// A dispatch of two rows to two experts in any form.
+    static func dispatch(_ layout: DispatchLayout) -> [UInt8] {
+        precondition(layout.tokenCount == 2 && layout.pairCount == 3)
         return [UInt8](unsafeUninitializedCapacity: layout.payloadByteCount) { buffer, count in
             let (pairs, rows) = layout.prepare(
                 UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: layout.payloadByteCount))
             pairs[0] = DispatchPair(tokenRow: 0, expert: ExpertIndex(5), weight: 0.75)
             pairs[1] = DispatchPair(tokenRow: 0, expert: ExpertIndex(9), weight: 0.25)
             pairs[2] = DispatchPair(tokenRow: 1, expert: ExpertIndex(5), weight: 1)
-            for index in rows.indices { rows[index] = Float(index) - 1.5 }
+            fill(rows, layout)
             count = layout.payloadByteCount
+        }
+    }
+
+    private static func fill(_ rows: UnsafeMutableRawBufferPointer, _ layout: DispatchLayout) {
+        switch layout.rowForm {
+        case .float32:
+            let floats = rows.bindMemory(to: Float.self)
+            for index in floats.indices { floats[index] = Float(index) - 1.5 }
+        case .int8Blocks:
+            for index in rows.indices { rows[index] = UInt8(truncatingIfNeeded: index &* 7) }
         }
     }
 
@@ -135,7 +150,7 @@ enum Samples {
     /// Everything in a view can be read.
     private static func touch(_ view: DispatchView) throws -> Float {
         var sum: Float = 0
-        for pair in view.pairs { sum += view.row(Int(pair.tokenRow)).first ?? 0 }
+        for pair in view.pairs { sum += Float(view.row(Int(pair.tokenRow)).reduce(0) { $0 ^ $1 }) }
         return sum
     }
 

@@ -23,6 +23,8 @@ extension Limits {
         public static let columnsMax = 1 << 16
         /// Most tokens of one multiplication, or of one prompt.
         public static let tokensMax = 65536
+        /// Longest text of which all predictions are kept, in tokens.
+        public static let textTokensMax = 4096
         /// Longest context over which attention is timed, in tokens.
         public static let contextTokensMax = 1 << 20
         /// Most memory for the matrices of one format, in MiB.

@@ -28,12 +28,21 @@ public struct LinearInput: @unchecked Sendable {
     /// Values per row.
     public let width: Int
     let rows: RowsView?
-    var quantised: UnsafePointer<colony_activation_block>?
+    let quantised: UnsafePointer<colony_activation_block>?
 
-    /// Rows of f32, which plain weights take.
-    init(_ rows: RowsView) {
+    /// Rows of f32, which plain weights take, and the same as 8-bit integers where others take them.
+    init(_ rows: RowsView, quantised: UnsafePointer<colony_activation_block>? = nil) {
         count = rows.count
         width = rows.width
         self.rows = rows
+        self.quantised = quantised
+    }
+
+    /// Rows of which only the 8-bit integers are known.
+    init(quantised: UnsafePointer<colony_activation_block>, count: Int, width: Int) {
+        self.count = count
+        self.width = width
+        rows = nil
+        self.quantised = quantised
     }
 }

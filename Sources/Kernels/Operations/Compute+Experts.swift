@@ -78,7 +78,15 @@ extension Compute {
         _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
     ) {
         let asQuantised = batches.contains { takesQuantised($0.weights.gate) || takesQuantised($0.weights.up) }
-        let input = linearInput(input, asQuantised: asQuantised, scratch.input)
+        gatedExperts(
+            batches, input: linearInput(input, asQuantised: asQuantised, scratch.input), output: output,
+            scratch: &scratch)
+    }
+
+    /// The same for rows that are there in the form that all gate and up projections take.
+    public func gatedExperts(
+        _ batches: [ExpertBatch], input: LinearInput, output: RowsView, scratch: inout ExpertScratch
+    ) {
         let steps = plan(batches, input: input, output: output, scratch: &scratch)
         let tokensPerExpert = batches.isEmpty ? 0 : steps.tokens / batches.count
         scratch.plans.withUnsafeBufferPointer { plans in
@@ -182,7 +190,9 @@ extension Compute {
     }
 
     private func check(_ batch: ExpertBatch, input: LinearInput, output: RowsView) {
-        precondition(batch.weights.gate.columns == input.width && batch.weights.down.rows == output.width)
+        let weights = batch.weights
+        precondition(weights.gate.columns == input.width && weights.down.rows == output.width)
+        precondition(isPrepared(input, for: weights.gate) && isPrepared(input, for: weights.up), "other weights")
         precondition(batch.outputRows.count == batch.inputRows.count && batch.scales.count == batch.inputRows.count)
         for row in batch.inputRows { precondition(row >= 0 && row < input.count, "input row outside the view") }
         for row in batch.outputRows { precondition(row >= 0 && row < output.count, "output row outside the view") }

@@ -27,13 +27,16 @@ extension Compute {
     }
 
     func linearInput(_ rows: RowsView, asQuantised: Bool, _ scratch: QuantisedRows) -> LinearInput {
-        var input = LinearInput(rows)
-        if asQuantised { input.quantised = quantise(rows, scratch) }
-        return input
+        LinearInput(rows, quantised: asQuantised ? quantise(rows, scratch) : nil)
+    }
+
+    /// Whether `input` is there in the form that the kernel of `m` takes.
+    func isPrepared(_ input: LinearInput, for m: PackedMatrix) -> Bool {
+        takesQuantised(m) ? input.quantised != nil : input.rows != nil
     }
 
     /// Whether the kernel of `m` takes 8-bit activations.
-    func takesQuantised(_ m: PackedMatrix) -> Bool { !m.format.isPlain && activations == .int8 }
+    public func takesQuantised(_ m: PackedMatrix) -> Bool { !m.format.isPlain && activations == .int8 }
 
     /// The function that multiplies with `m`.
     func kernel(_ m: PackedMatrix) -> LinearKernel { kernels.linear(m.format, activations) }
@@ -41,10 +44,17 @@ extension Compute {
     private func quantise(_ rows: RowsView, _ scratch: QuantisedRows) -> UnsafePointer<colony_activation_block> {
         let stride = QuantisedRows.blocksPerRow(width: rows.width)
         let blocks = scratch.reserve(rows: rows.count, width: rows.width)
-        parallel(rows.count, grain: max(1, valuesPerPieceMin / max(rows.width, 1))) { range in
-            for row in range { table.quantise(rows.base + row * rows.width, blocks + row * stride, rows.width) }
+        forEachRow(rows.count, width: rows.width) { row in
+            table.quantise(rows.base + row * rows.width, blocks + row * stride, rows.width)
         }
         return UnsafePointer(blocks)
+    }
+
+    /// Runs `body` for rows whose values cost little each, on several threads where they are many.
+    func forEachRow(_ count: Int, width: Int, _ body: (_ row: Int) -> Void) {
+        parallel(count, grain: max(1, valuesPerPieceMin / max(width, 1))) { range in
+            for row in range { body(row) }
+        }
     }
 
     private func linear(_ m: PackedMatrix, input: LinearInput, output: RowsView, biasBase: UnsafePointer<Float>?) {
@@ -53,7 +63,7 @@ extension Compute {
         arguments.input = UnsafePointer(input.rows?.base)
         arguments.quantised_input = input.quantised
         arguments.output = output.base
-        precondition(takesQuantised(m) ? input.quantised != nil : input.rows != nil, "prepared for other weights")
+        precondition(isPrepared(input, for: m), "prepared for other weights")
         let kernel = kernel(m)
         let work = m.rows * m.columns * input.count
         withUnsafePointer(to: arguments) { pointer in

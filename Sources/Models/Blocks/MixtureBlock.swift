@@ -59,6 +59,14 @@ extension MixtureDescription {
         }
     }
 
+    /// Whether the projections that read an expert's input are stored in blocks.
+    public func readsInputInBlocks(
+        _ expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
+    ) throws(WeightsError) -> Bool {
+        let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
+        return !tensors.gate.format.isPlain && !tensors.up.format.isPlain
+    }
+
     private func tensors(
         of expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
     ) throws(WeightsError) -> (gate: Tensor, up: Tensor, down: Tensor) {

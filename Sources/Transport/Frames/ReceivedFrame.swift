@@ -45,7 +45,7 @@ public final class ReceivedFrame: Sendable {
         guard kind == .dispatch else { throw .unexpectedReply(kind: kind) }
         let view: DispatchView
         do {
-            view = try DispatchView(decoding: payload)
+            view = try DispatchView(decoding: payload, version: header.version)
         } catch {
             throw .payloadMalformed(kind: kind, reason: error.description)
         }

@@ -31,7 +31,7 @@ public struct CombineLayout: Hashable, Sendable {
     /// - Parameter payload: `payloadByteCount` bytes, aligned to 4.
     public func prepare(_ payload: UnsafeMutableRawBufferPointer) -> UnsafeMutableBufferPointer<Float> {
         precondition(payload.count == payloadByteCount, "payload has \(payload.count) bytes, not \(payloadByteCount)")
-        writeHead([UInt32(pairCount), UInt32(width), 0, 0, 0], to: payload)
+        writeHead([UInt32(pairCount), UInt32(width), 0, 0, 0, 0, 0], to: payload)
         return UnsafeMutableRawBufferPointer(rebasing: payload[rowsOffset...]).bindMemory(to: Float.self)
     }
 

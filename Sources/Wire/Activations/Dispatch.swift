@@ -18,12 +18,42 @@ public struct DispatchPair: Hashable, Sendable {
     }
 }
 
+/// In which form the rows of a `dispatch` travel.
+public enum RowForm: UInt32, Sendable, CaseIterable {
+    /// `width` f32.
+    case float32 = 0
+    /// 8-bit integers in blocks of 32 values, the last one padded with zeros: the codes of all blocks, then an f32
+    /// scale for each.
+    case int8Blocks = 1
+
+    /// Values that share a scale.
+    static let blockWidth = 32
+
+    /// Bytes of a row of `width` values, a multiple of 4.
+    public func rowByteCount(width: Int) -> Int {
+        switch self {
+        case .float32: width * 4
+        case .int8Blocks: (width + Self.blockWidth - 1) / Self.blockWidth * (Self.blockWidth + 4)
+        }
+    }
+}
+
+/// In which form activations meet an expert's weights that are stored in blocks.
+public enum ActivationForm: UInt32, Sendable, CaseIterable {
+    /// 8-bit integers with a scale per 32.
+    case int8 = 0
+    /// f32.
+    case float32 = 1
+}
+
 /// Where the parts of a `dispatch` payload lie.
 ///
 /// ```
-///   0        layer u32 | tokenCount u32 | pairCount u32 | width u32 | resultForm u32 | zeros to 64
+///   0        layer u32 | tokenCount u32 | pairCount u32 | width u32 | resultForm u32
+///  20        rowForm u32 | activationForm u32 | zeros to 64
 ///  64        pairCount × { tokenRow u32 | expert u32 | weight f32 }, zeros to a multiple of 64
-///   …        tokenCount × width f32, row by row
+///   …        tokenCount rows: width f32 each,
+///            or for each 32 values 32 × i8 and then for each 32 values one f32
 /// ```
 ///
 /// The payload begins at a multiple of 64 in memory, so the rows do too: kernels read them where they arrived.
@@ -36,14 +66,23 @@ public struct DispatchLayout: Hashable, Sendable {
     public let pairCount: Int
     /// Values in a row.
     public let width: Int
+    /// How the rows travel.
+    public let rowForm: RowForm
+    /// How experts take activations.
+    public let activationForm: ActivationForm
 
     static let headByteCount = 64
     static let pairByteCount = 12
     /// Results come back as f32: the only form so far.
     static let resultFormFloat32: UInt32 = 0
 
-    /// Lays out a payload; fails if a limit is passed.
-    public init(layer: LayerIndex, tokenCount: Int, pairCount: Int, width: Int) throws(WireError) {
+    /// Lays out a payload of a version of the protocol; fails if a limit is passed, if rows of 8-bit integers are for
+    /// experts that take f32, or if the version has no such forms: before version 3 there were only those that are not
+    /// named here.
+    public init(
+        layer: LayerIndex, tokenCount: Int, pairCount: Int, width: Int, rowForm: RowForm = .float32,
+        activationForm: ActivationForm = .int8, version: UInt16 = ProtocolVersion.newest
+    ) throws(WireError) {
         try Self.check("layer", layer.value, 0...Limits.Wire.layersMax - 1)
         try Self.check("tokenCount", tokenCount, 0...Limits.Wire.tokenRowsMax)
         try Self.check("pairCount", pairCount, 0...Limits.Wire.pairsMax)
@@ -52,31 +91,70 @@ public struct DispatchLayout: Hashable, Sendable {
         self.tokenCount = tokenCount
         self.pairCount = pairCount
         self.width = width
+        self.rowForm = rowForm
+        self.activationForm = activationForm
+        try checkForms(version: version)
         try Self.check("payload", payloadByteCount, 0...Limits.Wire.activationPayloadBytesMax)
     }
 
     /// First byte of the rows.
     public var rowsOffset: Int { Self.headByteCount + paddedTo64(pairCount * Self.pairByteCount) }
+    /// Bytes of a row.
+    public var rowByteCount: Int { rowForm.rowByteCount(width: width) }
     /// Bytes of the payload.
-    public var payloadByteCount: Int { rowsOffset + tokenCount * width * 4 }
+    public var payloadByteCount: Int { rowsOffset + tokenCount * rowByteCount }
 
-    /// Writes the head and all padding into `payload` and gives out the places for pairs and rows, which the caller
-    /// fills.
+    /// Writes the head and all padding into `payload` and gives out the places for pairs and rows (`tokenCount` times
+    /// `rowByteCount` bytes), which the caller fills.
     ///
     /// - Parameter payload: `payloadByteCount` bytes, aligned to 4.
     public func prepare(
         _ payload: UnsafeMutableRawBufferPointer
-    ) -> (pairs: UnsafeMutableBufferPointer<DispatchPair>, rows: UnsafeMutableBufferPointer<Float>) {
+    ) -> (pairs: UnsafeMutableBufferPointer<DispatchPair>, rows: UnsafeMutableRawBufferPointer) {
         precondition(payload.count == payloadByteCount, "payload has \(payload.count) bytes, not \(payloadByteCount)")
         writeHead(
-            [UInt32(layer.value), UInt32(tokenCount), UInt32(pairCount), UInt32(width), Self.resultFormFloat32],
-            to: payload)
+            [
+                UInt32(layer.value), UInt32(tokenCount), UInt32(pairCount), UInt32(width), Self.resultFormFloat32,
+                rowForm.rawValue, activationForm.rawValue,
+            ], to: payload)
         let pairsEnd = Self.headByteCount + pairCount * Self.pairByteCount
         UnsafeMutableRawBufferPointer(rebasing: payload[pairsEnd..<rowsOffset]).initializeMemory(
             as: UInt8.self, repeating: 0)
         let pairs = UnsafeMutableRawBufferPointer(rebasing: payload[Self.headByteCount..<pairsEnd])
         let rows = UnsafeMutableRawBufferPointer(rebasing: payload[rowsOffset...])
-        return (pairs.bindMemory(to: DispatchPair.self), rows.bindMemory(to: Float.self))
+        return (pairs.bindMemory(to: DispatchPair.self), rows)
+    }
+
+    private func checkForms(version: UInt16) throws(WireError) {
+        if rowForm == .int8Blocks, activationForm != .int8 {
+            throw .invalidValue(field: "rowForm", reason: "is int8Blocks, for experts that take \(activationForm)")
+        }
+        guard version < ProtocolVersion.activationForms else { return }
+        if rowForm != .float32 {
+            throw .invalidValue(field: "rowForm", reason: "is \(rowForm), too much for version \(version)")
+        }
+        if activationForm != .int8 {
+            throw .invalidValue(
+                field: "activationForm", reason: "is \(activationForm), too much for version \(version)")
+        }
+    }
+
+    /// Reads counts and forms; before version 3 there are no forms.
+    fileprivate init(decoding payload: UnsafeRawBufferPointer, version: UInt16) throws(WireError) {
+        let hasForms = version >= ProtocolVersion.activationForms
+        let head = try readHead(payload, fieldCount: hasForms ? 7 : 5, name: "dispatch")
+        guard head[4] == Self.resultFormFloat32 else {
+            throw .invalidValue(field: "resultForm", reason: "\(head[4]) is unknown")
+        }
+        guard let rowForm = RowForm(rawValue: head[5]) else {
+            throw .invalidValue(field: "rowForm", reason: "\(head[5]) is unknown")
+        }
+        guard let activationForm = ActivationForm(rawValue: head[6]) else {
+            throw .invalidValue(field: "activationForm", reason: "\(head[6]) is unknown")
+        }
+        try self.init(
+            layer: LayerIndex(Int(head[0])), tokenCount: Int(head[1]), pairCount: Int(head[2]), width: Int(head[3]),
+            rowForm: rowForm, activationForm: activationForm, version: version)
     }
 
     static func check(_ field: String, _ value: Int, _ range: ClosedRange<Int>) throws(WireError) {
@@ -97,19 +175,18 @@ public struct DispatchView {
     public let layout: DispatchLayout
     /// Which rows go to which experts.
     public let pairs: UnsafeBufferPointer<DispatchPair>
-    /// The activations, `tokenCount` rows of `width` values.
-    public let rows: UnsafeBufferPointer<Float>
+    /// The activations, `tokenCount` rows in the layout's form.
+    public let rows: UnsafeRawBufferPointer
 
     /// Checks a payload, all of it but the activations themselves.
     ///
-    /// - Parameter payload: aligned to 4 bytes, as everything is that comes from a link.
-    public init(decoding payload: UnsafeRawBufferPointer) throws(WireError) {
-        let head = try readHead(payload, fieldCount: 5, name: "dispatch")
-        guard head[4] == DispatchLayout.resultFormFloat32 else {
-            throw .invalidValue(field: "resultForm", reason: "\(head[4]) is unknown")
-        }
-        let layout = try DispatchLayout(
-            layer: LayerIndex(Int(head[0])), tokenCount: Int(head[1]), pairCount: Int(head[2]), width: Int(head[3]))
+    /// - Parameters:
+    ///   - payload: aligned to 4 bytes, as everything is that comes from a link.
+    ///   - version: the protocol version that the payload is of.
+    public init(
+        decoding payload: UnsafeRawBufferPointer, version: UInt16 = ProtocolVersion.newest
+    ) throws(WireError) {
+        let layout = try DispatchLayout(decoding: payload, version: version)
         guard payload.count == layout.payloadByteCount else {
             throw .sizeMismatch(expectedByteCount: layout.payloadByteCount, foundByteCount: payload.count)
         }
@@ -118,7 +195,7 @@ public struct DispatchView {
         self.layout = layout
         pairs = UnsafeRawBufferPointer(rebasing: payload[DispatchLayout.headByteCount..<pairsEnd])
             .bindMemory(to: DispatchPair.self)
-        rows = UnsafeRawBufferPointer(rebasing: payload[layout.rowsOffset...]).bindMemory(to: Float.self)
+        rows = UnsafeRawBufferPointer(rebasing: payload[layout.rowsOffset...])
         for pair in pairs {
             guard pair.tokenRow < UInt32(layout.tokenCount) else {
                 throw .beyondLimit(field: "tokenRow", value: Int(pair.tokenRow), limit: layout.tokenCount - 1)
@@ -129,8 +206,8 @@ public struct DispatchView {
         }
     }
 
-    /// One activation row, `width` values.
-    public func row(_ index: Int) -> UnsafeBufferPointer<Float> {
-        UnsafeBufferPointer(rebasing: rows[index * layout.width..<(index + 1) * layout.width])
+    /// One activation row, `rowByteCount` bytes.
+    public func row(_ index: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: rows[index * layout.rowByteCount..<(index + 1) * layout.rowByteCount])
     }
 }

@@ -9,7 +9,7 @@ func paddedTo64(_ byteCount: Int) -> Int { (byteCount + 63) & ~63 }
 
 /// The numbers of a head come as an array of fixed size, so that the hot path allocates nothing; those that a kind does
 /// not have are zero.
-func writeHead(_ fields: InlineArray<5, UInt32>, to payload: UnsafeMutableRawBufferPointer) {
+func writeHead(_ fields: InlineArray<7, UInt32>, to payload: UnsafeMutableRawBufferPointer) {
     UnsafeMutableRawBufferPointer(rebasing: payload[..<DispatchLayout.headByteCount]).initializeMemory(
         as: UInt8.self, repeating: 0)
     for position in fields.indices {
@@ -19,7 +19,7 @@ func writeHead(_ fields: InlineArray<5, UInt32>, to payload: UnsafeMutableRawBuf
 
 func readHead(
     _ payload: UnsafeRawBufferPointer, fieldCount: Int, name: String
-) throws(WireError) -> InlineArray<5, UInt32> {
+) throws(WireError) -> InlineArray<7, UInt32> {
     guard payload.count >= DispatchLayout.headByteCount else {
         throw .truncated(
             field: "head of \(name)", neededByteCount: DispatchLayout.headByteCount, remainingByteCount: payload.count,

@@ -91,7 +91,8 @@ final class ModelUnderTest {
         return checkpoint.tensorBytes - min(unread, checkpoint.tensorBytes)
     }
 
-    private static func loadExperts(
+    /// Reads all experts.
+    static func loadExperts(
         _ checkpoint: Checkpoint, _ description: ModelDescription, threadCount: Int
     ) throws -> ExpertTable {
         let loader = ExpertLoader(checkpoint: checkpoint, description: description)

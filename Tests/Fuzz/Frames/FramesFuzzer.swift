@@ -13,6 +13,11 @@ let seeds: [String: [UInt8]] = {
         }
         seeds["frame-\(kind)"] = [UInt8(position)] + header + payload
     }
+    let integers = try? DispatchLayout(
+        layer: LayerIndex(2), tokenCount: 2, pairCount: 3, width: 40, rowForm: .int8Blocks)
+    if let integers, let position = MessageKind.allCases.firstIndex(of: .dispatch) {
+        seeds["dispatch-integers"] = [UInt8(position)] + Samples.dispatch(integers)
+    }
     return seeds
 }()
 
@@ -59,7 +64,7 @@ private func check(_ payload: [UInt8], as kind: MessageKind, _ version: UInt16) 
     case .generated: check(payload, Generated.self, version)
     case .status: check(payload, ClusterStatus.self, version)
     case .modelFiles: check(payload, ModelFiles.self, version)
-    case .dispatch: Samples.withAligned(payload) { checkDispatch($0) }
+    case .dispatch: Samples.withAligned(payload) { checkDispatch($0, version) }
     case .combine: Samples.withAligned(payload) { checkCombine($0) }
     case .echo, .echoReply, .cancel, .statusRequest, .modelFilesRequest: break
     }
@@ -101,18 +106,19 @@ private func encoded<Message: WireMessage>(_ message: Message, _ version: UInt16
 }
 
 /// Every index of an accepted dispatch is in range, everything can be read, and its layout writes the same payload.
-private func checkDispatch(_ payload: UnsafeRawBufferPointer) {
+private func checkDispatch(_ payload: UnsafeRawBufferPointer, _ version: UInt16) {
     do {
-        let view = try DispatchView(decoding: payload)
+        let view = try DispatchView(decoding: payload, version: version)
         var again = [UInt8](repeating: 0xFF, count: view.layout.payloadByteCount)
         again.withUnsafeMutableBytes { bytes in
             let (pairs, rows) = view.layout.prepare(bytes)
             for (index, pair) in view.pairs.enumerated() {
                 insist(pair.expert < UInt32(Limits.Wire.expertsMax), "expert \(pair.expert)")
-                insist(view.row(Int(pair.tokenRow)).count == view.layout.width, "row \(pair.tokenRow)")
+                insist(view.row(Int(pair.tokenRow)).count == view.layout.rowByteCount, "row \(pair.tokenRow)")
                 pairs[index] = pair
             }
-            _ = rows.update(from: view.rows)
+            insist(rows.count == view.rows.count, "\(rows.count) bytes for \(view.rows.count) of rows")
+            rows.copyMemory(from: view.rows)
         }
         insist(again.elementsEqual(payload), "\(view.layout) becomes other bytes")
     } catch {

@@ -1,0 +1,102 @@
+import CKernels
+
+/// Rows as 8-bit integers without what can be computed from them, as they travel between processes: of each row the
+/// codes of all its blocks of 32, the last block padded with zeros, then their f32 scales. That is 36 bytes per block.
+///
+/// `@unchecked Sendable`: a pointer that is only read; whoever made it keeps the memory alive meanwhile.
+public struct CompactRowsView: @unchecked Sendable {
+    /// The first code of the first row, at a multiple of 4 in memory.
+    public let base: UnsafeRawPointer
+    /// How many rows.
+    public let count: Int
+    /// Values per row.
+    public let width: Int
+
+    /// Borrows `count` rows of `width` values at `base`.
+    public init(base: UnsafeRawPointer, count: Int, width: Int) {
+        precondition(count >= 0 && width >= 0 && UInt(bitPattern: base) % 4 == 0)
+        self.base = base
+        self.count = count
+        self.width = width
+    }
+
+    /// Bytes of a row of `width` values, a multiple of 4.
+    public static func bytesPerRow(width: Int) -> Int {
+        QuantisedRows.blocksPerRow(width: width) * (columns + MemoryLayout<Float>.size)
+    }
+
+    /// Rebuilds the blocks of one row; the arithmetic is that of `operations/quantise.h`, so the bits are, too.
+    func unpack(row: Int, to blocks: UnsafeMutablePointer<colony_activation_block>) {
+        let blockCount = QuantisedRows.blocksPerRow(width: width)
+        let codes = base + row * Self.bytesPerRow(width: width)
+        let scales = codes + blockCount * Self.columns
+        for index in 0..<blockCount {
+            let source = (codes + index * Self.columns).assumingMemoryBound(to: Int8.self)
+            let first = Self.sum(source)
+            let sum = first + Self.sum(source + Self.columns / 2)
+            let scale = scales.load(fromByteOffset: index * MemoryLayout<Float>.size, as: Float.self)
+            UnsafeMutableRawPointer(blocks + index).copyMemory(from: source, byteCount: Self.columns)
+            blocks[index].scale = scale
+            blocks[index].scaled_sum = scale * Float(sum)
+            blocks[index].sum = sum
+            blocks[index].first_sum = first
+        }
+    }
+
+    /// The sum of half a block's codes.
+    private static func sum(_ codes: UnsafePointer<Int8>) -> Int32 {
+        var sum: Int32 = 0
+        for index in 0..<columns / 2 { sum &+= Int32(codes[index]) }
+        return sum
+    }
+
+    fileprivate static let columns = Int(COLONY_BLOCK_COLUMNS)
+}
+
+/// Memory for compact rows; it grows to the largest use and stays. One owner at a time.
+public final class CompactRows: Sendable {
+    /// Floats, so that the memory is aligned for the scales.
+    private let words = GrowingBuffer<Float>()
+
+    /// Empty memory.
+    public init() {}
+
+    fileprivate func reserve(rows: Int, width: Int) -> UnsafeMutableRawPointer {
+        words.reserve(rows * CompactRowsView.bytesPerRow(width: width) / MemoryLayout<Float>.size)
+        return UnsafeMutableRawPointer(words.base)
+    }
+}
+
+extension Compute {
+    /// Rounds rows to 8-bit integers, as kernels of weights in blocks take them, in the form that travels: in `memory`
+    /// until that is used again.
+    public func compact(_ rows: RowsView, _ memory: CompactRows) -> CompactRowsView {
+        let base = memory.reserve(rows: rows.count, width: rows.width)
+        let rowBytes = CompactRowsView.bytesPerRow(width: rows.width)
+        forEachRow(rows.count, width: rows.width) { row in
+            compact(rows.base + row * rows.width, width: rows.width, to: base + row * rowBytes)
+        }
+        return CompactRowsView(base: UnsafeRawPointer(base), count: rows.count, width: rows.width)
+    }
+
+    /// Rows that arrived as linear layers take them; in `scratch` until it is used again. Whatever the bytes are, what
+    /// comes of them is numbers: a scale that is none makes its products none.
+    public func linearInput(_ rows: CompactRowsView, _ scratch: QuantisedRows) -> LinearInput {
+        let stride = QuantisedRows.blocksPerRow(width: rows.width)
+        let blocks = scratch.reserve(rows: rows.count, width: rows.width)
+        forEachRow(rows.count, width: rows.width) { rows.unpack(row: $0, to: blocks + $0 * stride) }
+        return LinearInput(quantised: UnsafePointer(blocks), count: rows.count, width: rows.width)
+    }
+
+    private func compact(_ row: UnsafePointer<Float>, width: Int, to codes: UnsafeMutableRawPointer) {
+        let columns = CompactRowsView.columns
+        let scales = codes + QuantisedRows.blocksPerRow(width: width) * columns
+        var block = colony_activation_block()
+        for (index, start) in stride(from: 0, to: width, by: columns).enumerated() {
+            table.quantise(row + start, &block, min(columns, width - start))
+            let place = UnsafeMutableRawBufferPointer(start: codes + start, count: columns)
+            withUnsafeBytes(of: block.codes) { place.copyMemory(from: $0) }
+            scales.storeBytes(of: block.scale, toByteOffset: index * MemoryLayout<Float>.size, as: Float.self)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import Basics
+import Foundation
+import Kernels
+
+/// `clusterbench accuracy`: how far rounding moves a model's predictions.
+struct AccuracyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accuracy", abstract: "Compares a model's predictions with those without rounding.",
+        discussion: """
+            Reads texts from standard input, each a line with a JSON array of token ids as `clusterctl tokenize` \
+            prints it, and predicts each next token twice: with activations, keys and values in f32, and as the \
+            options say. Prints the Kullback-Leibler divergence of the second from the first over all tokens: its \
+            mean, median, 99th percentile and maximum; and how often the likeliest token is the same. Rounding of the \
+            weights themselves is in both.
+            """)
+
+    @Option(name: .long, help: "A Hugging Face model directory or a .gguf file.")
+    var model: String
+
+    @OptionGroup var computeOptions: ComputeOptions
+
+    @Option(name: .long, help: "How keys and values are stored: f32, f16 or int8.")
+    var keyValueFormat = KeyValueFormat.f32.rawValue
+
+    @Option(
+        name: .long,
+        help: "Compare only from the first token of this id on, such as the mark before an answer; absent: everywhere.")
+    var after: Int32?
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    func validate() throws {
+        guard KeyValueFormat(rawValue: keyValueFormat) != nil else {
+            throw ValidationError("key-value-format is f32, f16 or int8")
+        }
+    }
+
+    func run() throws {
+        let compute = try computeOptions.makeCompute()
+        let predictor = try Predictor(path: model, threadCount: compute.pool.threadCount)
+        let format = KeyValueFormat(rawValue: keyValueFormat) ?? .f32
+        var comparison = PredictionComparison()
+        for tokens in try readTexts(vocabularySize: predictor.vocabularySize) {
+            guard let first = after.map({ tokens.firstIndex(of: TokenID($0)) }) ?? 0 else { continue }
+            let exact = try predictor.logProbabilities(tokens, compute: compute.using(.f32), keyValueFormat: .f32)
+            let rounded = try predictor.logProbabilities(tokens, compute: compute, keyValueFormat: format)
+            comparison.add(exact: exact[first...], rounded: rounded[first...])
+        }
+        let label = "activations in \(compute.activations.rawValue), keys and values in \(keyValueFormat)"
+        print(json ? comparison.json.serialised() : "\(label): \(comparison.line)")
+    }
+
+    private func readTexts(vocabularySize: Int) throws -> [[TokenID]] {
+        let lines = (try FileHandle.standardInput.readToEnd() ?? Data()).split(separator: UInt8(ascii: "\n"))
+        guard !lines.isEmpty else { throw MeasurementError("standard input is empty") }
+        return try lines.enumerated().map { number, line in
+            try Self.tokens(of: line, line: number + 1, vocabularySize: vocabularySize)
+        }
+    }
+
+    private static func tokens(of text: Data, line: Int, vocabularySize: Int) throws -> [TokenID] {
+        let limit = Limits.KernelBenchmark.textTokensMax
+        guard case .array(let items) = try JSON(parsing: text), (1...limit).contains(items.count) else {
+            throw MeasurementError("line \(line) is not a JSON array of 1 to \(limit) token ids")
+        }
+        return try items.enumerated().map { index, item in
+            guard case .integer(let number) = item, (0..<Int64(vocabularySize)).contains(number) else {
+                throw MeasurementError("line \(line), token \(index) is not an id from 0 to \(vocabularySize - 1)")
+            }
+            return TokenID(Int32(number))
+        }
+    }
+}
