@@ -12,13 +12,32 @@ extension Compute {
     @discardableResult
     public func readAll(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         guard let base = bytes.baseAddress else { return 0 }
-        let pieces = WorkPieces(bytes.count, threadCount: pool.threadCount)
-        let results = Rows(capacity: pieces.pieceCount, width: 1)
-        pool.run(pieces.pieceCount) { index in
-            let piece = pieces[index]
-            results.view[index][0] = Float(table.ceiling_read(base + piece.lowerBound, piece.count))
+        let results = Rows(capacity: bytes.count / Self.ceilingChunkBytes + 1, width: 1)
+        onChunks(of: bytes.count) { chunk, range in
+            results.view[chunk][0] = Float(table.ceiling_read(base + range.lowerBound, range.count))
         }
         return UInt32(results.view.floats.count { $0 != 0 })
+    }
+
+    /// Writes all of `bytes`, each part on a thread of the node that will read it in `readAll`: untouched memory then
+    /// lies there.
+    public func touchAll(_ bytes: UnsafeMutableRawBufferPointer) {
+        guard let base = bytes.baseAddress else { return }
+        onChunks(of: bytes.count) { _, range in
+            (base + range.lowerBound).initializeMemory(as: UInt8.self, repeating: 1, count: range.count)
+        }
+    }
+
+    private static let ceilingChunkBytes = 1 << 20
+
+    /// Runs `body` on runs of chunks, cut as few tokens cut the panels of a matrix.
+    private func onChunks(of byteCount: Int, _ body: (_ firstChunk: Int, Range<Int>) -> Void) {
+        let count = (byteCount + Self.ceilingChunkBytes - 1) / Self.ceilingChunkBytes
+        runSteps({ cut.panels(part: $0, of: count).count }, tokenCount: 1, work: byteCount) { node, steps in
+            let first = cut.panels(part: node, of: count).lowerBound + steps.lowerBound
+            let end = min((first + steps.count) * Self.ceilingChunkBytes, byteCount)
+            body(first, first * Self.ceilingChunkBytes..<end)
+        }
     }
 
     /// Dot products of 8-bit integers in registers, `rounds` on every thread.
