@@ -30,8 +30,8 @@ public struct CoordinatorOptions: Sendable {
     public var listen: Endpoint
     /// The workers; none: all experts are computed in this process.
     public var workers: [WorkerAddress]
-    /// Compute threads.
-    public var threadCount: Int
+    /// Compute threads, and where they run.
+    public var threads: ThreadPlacement
     /// Instruction set of the kernels.
     public var instructionSet: InstructionSet
     /// How long compute threads spin for more work before they sleep, in microseconds.
@@ -46,20 +46,22 @@ public struct CoordinatorOptions: Sendable {
     public var engine: EngineOptions
     /// Where packed weights are kept from start to start; nil: nowhere.
     public var weightCache: WeightCache?
+    /// Whether weights lie in huge pages where the system has some.
+    public var hasHugePages: Bool
 
     /// Sets a coordinator up.
     public init(
         identity: NodeIdentity, modelPath: String, modelName: String?, listen: Endpoint, workers: [WorkerAddress],
-        threadCount: Int, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
+        threads: ThreadPlacement, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
         dispatchTimeoutMilliseconds: Int, contextTokensMax: Int?, engine: EngineOptions,
-        weightCache: WeightCache? = nil
+        weightCache: WeightCache? = nil, hasHugePages: Bool = true
     ) {
         self.identity = identity
         self.modelPath = modelPath
         self.modelName = modelName
         self.listen = listen
         self.workers = workers
-        self.threadCount = threadCount
+        self.threads = threads
         self.instructionSet = instructionSet
         self.spinMicroseconds = spinMicroseconds
         self.busyPollMicroseconds = busyPollMicroseconds
@@ -67,5 +69,6 @@ public struct CoordinatorOptions: Sendable {
         self.contextTokensMax = contextTokensMax
         self.engine = engine
         self.weightCache = weightCache
+        self.hasHugePages = hasHugePages
     }
 }

@@ -6,6 +6,7 @@ import OrderedCollections
 /// Times linear layers on matrices that do not fit the caches.
 struct KernelMeasurement {
     let compute: Compute
+    let placement: WeightPlacement
     let rows: Int
     let columns: Int
     /// Of all matrices of a format together.
@@ -31,7 +32,8 @@ struct KernelMeasurement {
         let bytes = SampleWeights.bytes(format, count: rows * columns)
         return try (0..<max(1, byteCount / each)).map { _ in
             try bytes.withUnsafeBytes { (source) throws(KernelError) in
-                try PackedMatrix(packing: source, rows: rows, columns: columns, format: format)
+                try PackedMatrix(
+                    packing: source, rows: rows, columns: columns, format: format, placement: placement)
             }
         }
     }
@@ -72,7 +74,7 @@ struct Ceilings {
     static func readGigabytesPerSecond(compute: Compute, rounds: Int) -> Double {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 30, alignment: 1 << 21)
         defer { buffer.deallocate() }
-        buffer.initializeMemory(as: UInt8.self, repeating: 1)
+        compute.touchAll(buffer)
         let bytes = UnsafeRawBufferPointer(buffer)
         return rate(Double(bytes.count), rounds) { compute.readAll(bytes) }
     }

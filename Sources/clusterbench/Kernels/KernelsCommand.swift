@@ -69,9 +69,10 @@ struct KernelsCommand: ParsableCommand {
     }
 
     func run() throws {
-        let compute = try computeOptions.makeCompute()
+        let (compute, placement) = try computeOptions.makeCompute()
         let measurement = KernelMeasurement(
-            compute: compute, rows: rows, columns: columns, byteCount: mebibytes << 20, rounds: rounds)
+            compute: compute, placement: placement, rows: rows, columns: columns, byteCount: mebibytes << 20,
+            rounds: rounds)
         if !json { print(KernelResult.header(compute: compute, rows: rows, columns: columns)) }
         var results: [KernelResult] = []
         for format in formatList {

@@ -72,11 +72,14 @@ struct ModelCommand: ParsableCommand {
     }
 
     func run() throws {
-        let compute = try computeOptions.makeCompute()
+        // This thread is bound when it leads a loop; those that load the model may run where it could before.
+        let processors = Processors.allowed()
+        let (compute, placement) = try computeOptions.makeCompute()
         // Before the model is there: the memory that is read here would count as the model's at its peak.
         let readGigabytesPerSecond = Ceilings.readGigabytesPerSecond(compute: compute, rounds: rounds)
+        Processors.bindThread(to: processors)
         let subject = try ModelUnderTest(
-            path: model, compute: compute, sequencesMax: max(1, sequenceCounts.max() ?? 1),
+            path: model, compute: compute, placement: placement, sequencesMax: max(1, sequenceCounts.max() ?? 1),
             tokensPerSequenceMax: max(prompt, ModelUnderTest.promptTokensPerSequence) + tokens,
             prefillChunkTokens: prefillChunkTokens, keyValueFormat: KeyValueFormat(rawValue: keyValueFormat),
             cache: makeWeightCache())
