@@ -84,7 +84,7 @@ let package = Package(
         library(
             "ServiceSupport",
             [
-                "Basics", "Configuration", "CLinux", "Transport", "Weights", "Wire", argumentParser,
+                "Basics", "Configuration", "CLinux", "Kernels", "Transport", "Weights", "Wire", argumentParser,
                 orderedCollections, logging,
             ]),
 
@@ -142,7 +142,7 @@ let package = Package(
         tests(of: "Engine", ["ExpertParallel", "Kernels", "Models", "Scheduling", "Weights", "Wire"]),
         tests(of: "ExpertParallel", ["Kernels", "Models", "Wire", "Transport", "Weights", logging]),
         tests(of: "GatewayClient", ["HTTPServer", logging, orderedCollections]),
-        tests(of: "ServiceSupport", [logging]),
+        tests(of: "ServiceSupport", ["Kernels", logging]),
         tests(of: "GatewayService", ["HTTPServer", "Tokenizer", "Transport", "Wire", logging]),
         .testTarget(
             name: "ClusterTests",

@@ -30,6 +30,7 @@ extension ClusterConfiguration.Coordinator {
     fileprivate var entries: [(String, String)] {
         [
             ("node", quoted(node.value)), ("address", quoted(address)), ("threads", "\(threads)"),
+            ("pinning", pinning.rawValue), ("huge_pages", hugePages.rawValue),
             ("instruction_set", instructionSet.rawValue), ("context_tokens_max", "\(contextTokensMax)"),
             ("kv_cache_bytes", "\(kvCacheBytes)"), ("kv_cache_format", kvCacheFormat.rawValue),
             ("activations", activations.rawValue), ("batch_sequences_max", "\(batchSequencesMax)"),
@@ -45,7 +46,8 @@ extension ClusterConfiguration.Worker {
         [("node", quoted(node.value)), ("address", quoted(address))]
             + (memoryBytes.map { [("memory", "\($0)")] } ?? [])
             + [
-                ("threads", "\(threads)"), ("instruction_set", instructionSet.rawValue),
+                ("threads", "\(threads)"), ("pinning", pinning.rawValue), ("huge_pages", hugePages.rawValue),
+                ("instruction_set", instructionSet.rawValue),
                 ("spin_microseconds", "\(spinMicroseconds)"), ("busy_poll_microseconds", "\(busyPollMicroseconds)"),
             ]
     }

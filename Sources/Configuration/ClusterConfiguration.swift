@@ -14,6 +14,26 @@ public enum InstructionSetChoice: String, Hashable, Sendable, CaseIterable {
     case neon
 }
 
+/// How compute threads are bound to processors.
+public enum PinningChoice: String, Hashable, Sendable, CaseIterable {
+    /// `node` on machines whose memory has several nodes, `none` on others.
+    case auto
+    /// Not at all.
+    case none
+    /// Each thread to the processors of one node.
+    case node
+    /// Each thread to one processor.
+    case processor
+}
+
+/// In what pages weights lie.
+public enum HugePagesChoice: String, Hashable, Sendable, CaseIterable {
+    /// Huge ones, where the system has some.
+    case auto
+    /// Those of the usual size.
+    case off
+}
+
 /// How keys and values are stored.
 public enum KeyValueFormatChoice: String, Hashable, Sendable, CaseIterable {
     /// f16 where a model's weights are quantised, else f32.
@@ -43,8 +63,12 @@ public struct ClusterConfiguration: Hashable, Sendable {
         public var node = NodeID("coordinator")
         /// Where it listens, `host:port`.
         public var address = "127.0.0.1:7400"
-        /// Compute threads; 0 for one per core.
+        /// Compute threads; 0 for one per processor that the process may use.
         public var threads = 0
+        /// How compute threads are bound to processors.
+        public var pinning = PinningChoice.auto
+        /// In what pages weights lie.
+        public var hugePages = HugePagesChoice.auto
         /// Vector instructions.
         public var instructionSet = InstructionSetChoice.auto
         /// Longest sequence in tokens; 0 for the model's own limit.
@@ -80,8 +104,12 @@ public struct ClusterConfiguration: Hashable, Sendable {
         public var address: String
         /// Memory for experts, in bytes; nil for a share of what is available.
         public var memoryBytes: UInt64?
-        /// Compute threads; 0 for one per core.
+        /// Compute threads; 0 for one per processor that the process may use.
         public var threads = 0
+        /// How compute threads are bound to processors.
+        public var pinning = PinningChoice.auto
+        /// In what pages weights lie.
+        public var hugePages = HugePagesChoice.auto
         /// Vector instructions.
         public var instructionSet = InstructionSetChoice.auto
         /// How long an idle compute thread spins.

@@ -6,8 +6,21 @@ extension ConfigurationOption {
     private static let everyone = Set(ConfigurationRole.allCases)
     private static let microseconds = OptionKind.integer(0...1_000_000)
     private static let milliseconds = OptionKind.integer(1...3_600_000)
-    private static let threads = OptionKind.integer(0...1024)
-    private static let instructionSet = OptionKind.choice(InstructionSetChoice.allCases.map(\.rawValue))
+    /// Of everything that computes.
+    private static let computing = [
+        OptionEntry(
+            "threads", .integer(0...1024), "0",
+            "Compute threads; 0 for one per processor that affinity and the container's quota allow."),
+        OptionEntry(
+            "pinning", .choice(PinningChoice.allCases.map(\.rawValue)), "auto",
+            "Threads stay on a node of the machine's memory, or on a processor; auto: node where there are several."),
+        OptionEntry(
+            "huge_pages", .choice(HugePagesChoice.allCases.map(\.rawValue)), "auto",
+            "Pages for weights; auto: huge ones where the system has some, off: never."),
+        OptionEntry(
+            "instruction_set", .choice(InstructionSetChoice.allCases.map(\.rawValue)), "auto",
+            "Vector instructions to compute with; all give the same bits, auto takes the fastest."),
+    ]
 
     private static let general = [
         ConfigurationOption(
@@ -42,10 +55,7 @@ extension ConfigurationOption {
             OptionEntry(
                 "address", .endpoint, "127.0.0.1:7400",
                 "Where the coordinator listens for gateways and clusterctl.", roles: everyone),
-            OptionEntry("threads", threads, "0", "Compute threads; 0 for one per processor core."),
-            OptionEntry(
-                "instruction_set", instructionSet, "auto",
-                "Vector instructions to compute with; all give the same bits, auto takes the fastest."),
+        ] + computing + [
             OptionEntry(
                 "context_tokens_max", .integer(0...(1 << 24)), "0",
                 "Longest sequence, prompt and answer together, in tokens; 0 for what the model was trained for."),
@@ -94,11 +104,8 @@ extension ConfigurationOption {
             [
                 OptionEntry(
                     "memory", .byteCount(1 << 20...1 << 50), "",
-                    "Memory for experts; 80 % of what is available at start if absent."),
-                OptionEntry("threads", threads, "0", "Compute threads; 0 for one per processor core."),
-                OptionEntry(
-                    "instruction_set", instructionSet, "auto",
-                    "Vector instructions to compute with; all give the same bits, auto takes the fastest."),
+                    "Memory for experts; 80 % of what is available at start if absent.")
+            ] + computing + [
                 OptionEntry(
                     "spin_microseconds", microseconds, "1000",
                     "How long an idle compute thread spins before it sleeps."),

@@ -113,6 +113,14 @@ struct ConfigurationReader {
         try required(key, position: position) { text, _ in InstructionSetChoice(rawValue: text) }
     }
 
+    func pinning(_ key: String, position: Int? = nil) throws(ConfigurationError) -> PinningChoice {
+        try required(key, position: position) { text, _ in PinningChoice(rawValue: text) }
+    }
+
+    func hugePages(_ key: String, position: Int? = nil) throws(ConfigurationError) -> HugePagesChoice {
+        try required(key, position: position) { text, _ in HugePagesChoice(rawValue: text) }
+    }
+
     func keyValueFormat(_ key: String) throws(ConfigurationError) -> KeyValueFormatChoice {
         try required(key, position: nil) { text, _ in KeyValueFormatChoice(rawValue: text) }
     }

@@ -36,7 +36,7 @@ extension Coordinator {
             reason: engine == nil ? reason : nil, shardCount: table?.shards.count ?? 0,
             shardBytes: table?.byteCount ?? 0, loadedBytes: table?.byteCount ?? 0,
             residentBytes: ProcessMemory.residentBytes(), instructionSet: options.instructionSet.rawValue,
-            threadCount: options.threadCount)
+            threadCount: options.threads.count)
     }
 
     private var workStatus: ClusterStatus.Work {

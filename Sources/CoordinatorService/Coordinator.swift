@@ -45,6 +45,7 @@ public final class Coordinator: Sendable {
     let gateways = ConnectedGateways()
     private let shardSizes: [(shard: ShardID, byteCount: UInt64)]
     private let compute: Compute
+    private let placement: WeightPlacement
     private let loader: ExpertLoader
     private let state = Mutex(State())
     private let listener = Mutex<LinkListener?>(nil)
@@ -53,10 +54,11 @@ public final class Coordinator: Sendable {
     public init(options: CoordinatorOptions, logger: Logger) throws {
         self.options = options
         self.logger = logger
-        checkpoint = try Checkpoint.open(options.modelPath, cache: options.weightCache)
+        placement = WeightPlacement(threads: options.threads, hasHugePages: options.hasHugePages)
+        checkpoint = try Checkpoint.open(options.modelPath, cache: options.weightCache, placement: placement)
         description = try Registry.describe(checkpoint)
         compute = try Compute(
-            instructionSet: options.instructionSet, threadCount: options.threadCount,
+            instructionSet: options.instructionSet, threads: options.threads,
             spinMicroseconds: options.spinMicroseconds, activations: options.activations)
         loader = ExpertLoader(checkpoint: checkpoint, description: description)
         shardSizes = try loader.shardSizes()
@@ -152,7 +154,7 @@ public final class Coordinator: Sendable {
         }
         let welcome = Welcome(
             node: options.identity.node, role: .coordinator, version: ProtocolVersion.newest,
-            modelDigest: checkpoint.digest, threadCount: UInt32(options.threadCount),
+            modelDigest: checkpoint.digest, threadCount: UInt32(options.threads.count),
             instructionSet: options.instructionSet.rawValue, epoch: supervisor.epoch)
         logger.info("link accepted", metadata: ["peer": "\(node)", "role": "\(role.rawValue)"])
         return (welcome, ClientHandler(coordinator: self, hello: hello))
@@ -183,7 +185,7 @@ public final class Coordinator: Sendable {
                     "keyValueFormat": "\(engine.keyValueFormatText)",
                     "keyValueBytesPerToken": "\(engine.keyValueBytesPerToken)",
                     "activations": "\(options.activations.rawValue)",
-                ])
+                ].merging(placement.logEntries.mapValues { "\($0)" }) { $1 })
             if isStopping { engine.stop() }
         } catch {
             logger.error("cannot serve", metadata: ["reason": "\(error)"])
@@ -206,7 +208,7 @@ public final class Coordinator: Sendable {
         let bytesTotal = shardSizes.reduce(0) { $0 + $1.byteCount }
         let stopwatch = Stopwatch()
         let reader = ShardReader(
-            shardSizes.map(\.shard), loader: loader, threadCount: options.threadCount,
+            shardSizes.map(\.shard), loader: loader, threadCount: options.threads.count,
             onShard: { [self] bytesRead in
                 let progress = LoadProgress(
                     bytesLoaded: bytesRead, bytesTotal: bytesTotal, seconds: stopwatch.elapsedSeconds)

@@ -32,8 +32,8 @@ public struct CoordinatorOptions: Sendable {
     public var workers: [WorkerAddress]
     /// In which form activations meet weights in blocks, here and on the workers.
     public var activations: ActivationFormat
-    /// Compute threads.
-    public var threadCount: Int
+    /// Compute threads, and where they run.
+    public var threads: ThreadPlacement
     /// Instruction set of the kernels.
     public var instructionSet: InstructionSet
     /// How long compute threads spin for more work before they sleep, in microseconds.
@@ -48,13 +48,15 @@ public struct CoordinatorOptions: Sendable {
     public var engine: EngineOptions
     /// Where packed weights are kept from start to start; nil: nowhere.
     public var weightCache: WeightCache?
+    /// Whether weights lie in huge pages where the system has some.
+    public var hasHugePages: Bool
 
     /// Sets a coordinator up.
     public init(
         identity: NodeIdentity, modelPath: String, modelName: String?, listen: Endpoint, workers: [WorkerAddress],
-        threadCount: Int, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
+        threads: ThreadPlacement, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
         dispatchTimeoutMilliseconds: Int, contextTokensMax: Int?, engine: EngineOptions,
-        activations: ActivationFormat = .int8, weightCache: WeightCache? = nil
+        activations: ActivationFormat = .int8, weightCache: WeightCache? = nil, hasHugePages: Bool = true
     ) {
         self.identity = identity
         self.modelPath = modelPath
@@ -62,7 +64,7 @@ public struct CoordinatorOptions: Sendable {
         self.listen = listen
         self.workers = workers
         self.activations = activations
-        self.threadCount = threadCount
+        self.threads = threads
         self.instructionSet = instructionSet
         self.spinMicroseconds = spinMicroseconds
         self.busyPollMicroseconds = busyPollMicroseconds
@@ -70,5 +72,6 @@ public struct CoordinatorOptions: Sendable {
         self.contextTokensMax = contextTokensMax
         self.engine = engine
         self.weightCache = weightCache
+        self.hasHugePages = hasHugePages
     }
 }

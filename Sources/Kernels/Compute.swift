@@ -14,27 +14,42 @@ public final class Compute: @unchecked Sendable {
     public let pool: ComputePool
     /// In which form activations meet weights that are stored in blocks.
     public let activations: ActivationFormat
+    /// How panels are cut among the nodes of the memory; one part on most machines.
+    let cut: PanelCut
     let table: colony_kernel_table
     let kernels: FormatKernels
+
+    /// Chooses the kernels and starts `threadCount` threads anywhere.
+    ///
+    /// Throws `instructionSetUnavailable` or `threadCountOutOfRange`.
+    public convenience init(
+        instructionSet: InstructionSet, threadCount: Int, spinMicroseconds: Int = 1000,
+        activations: ActivationFormat = .int8
+    ) throws(KernelError) {
+        try self.init(
+            instructionSet: instructionSet, threads: ThreadPlacement(count: threadCount),
+            spinMicroseconds: spinMicroseconds, activations: activations)
+    }
 
     /// Chooses the kernels and starts the threads.
     ///
     /// Throws `instructionSetUnavailable` or `threadCountOutOfRange`.
     public init(
-        instructionSet: InstructionSet, threadCount: Int, spinMicroseconds: Int = 1000,
+        instructionSet: InstructionSet, threads: ThreadPlacement, spinMicroseconds: Int = 1000,
         activations: ActivationFormat = .int8
     ) throws(KernelError) {
         guard let table = instructionSet.table?.pointee else {
             throw .instructionSetUnavailable(requested: instructionSet, available: InstructionSet.available)
         }
-        guard (1...Limits.Kernels.threadCountMax).contains(threadCount) else {
-            throw .threadCountOutOfRange(count: threadCount, limit: Limits.Kernels.threadCountMax)
+        guard (1...Limits.Kernels.threadCountMax).contains(threads.count) else {
+            throw .threadCountOutOfRange(count: threads.count, limit: Limits.Kernels.threadCountMax)
         }
         self.table = table
         self.activations = activations
         kernels = FormatKernels(table)
         self.instructionSet = instructionSet
-        pool = ComputePool(threadCount: threadCount, spinMicroseconds: spinMicroseconds)
+        cut = threads.cut
+        pool = ComputePool(threads: threads, spinMicroseconds: spinMicroseconds)
     }
 
     private init(_ other: Compute, activations: ActivationFormat) {
@@ -42,6 +57,7 @@ public final class Compute: @unchecked Sendable {
         kernels = other.kernels
         instructionSet = other.instructionSet
         pool = other.pool
+        cut = other.cut
         self.activations = activations
     }
 
@@ -59,25 +75,73 @@ public final class Compute: @unchecked Sendable {
 
     /// Runs `body` on ranges of steps through weights that meet `tokenCount` tokens, `work` multiply-adds in all. Few
     /// tokens wait for memory, which is read fastest in long runs; many keep a thread busy for a while in each step, so
-    /// that steps are shared out one by one.
-    func runSteps(_ stepCount: Int, tokenCount: Int, work: Int, _ body: (Range<Int>) -> Void) {
-        if work <= serialWorkMax { return body(0..<stepCount) }
-        if tokenCount < tokensPerLongRunMax { return parallel(stepCount, grain: 1, body) }
-        let stepsPerRun = min(max(stepCount / (runsPerThreadMin * pool.threadCount), 1), stepsPerRunMax)
+    /// that steps are shared out one by one. Each node of the memory has steps of its own, numbered from 0; there is
+    /// one node on most machines.
+    package func runSteps(
+        _ stepCount: (_ node: Int) -> Int, tokenCount: Int, work: Int, _ body: (_ node: Int, Range<Int>) -> Void
+    ) {
+        guard cut.count == 1 else { return runStepsOnNodes(stepCount, tokenCount: tokenCount, work: work, body) }
+        let stepCount = stepCount(0)
+        if work <= serialWorkMax { return body(0, 0..<stepCount) }
+        if tokenCount < tokensPerLongRunMax { return parallel(stepCount, grain: 1) { body(0, $0) } }
+        let stepsPerRun = stepsPerRun(of: stepCount)
         pool.run((stepCount + stepsPerRun - 1) / stepsPerRun) { run in
-            body(run * stepsPerRun..<min((run + 1) * stepsPerRun, stepCount))
+            body(0, run * stepsPerRun..<min((run + 1) * stepsPerRun, stepCount))
+        }
+    }
+
+    private func stepsPerRun(of stepCount: Int) -> Int {
+        min(max(stepCount / (runsPerThreadMin * pool.threadCount), 1), stepsPerRunMax)
+    }
+
+    private func runStepsOnNodes(
+        _ stepCount: (_ node: Int) -> Int, tokenCount: Int, work: Int, _ body: (_ node: Int, Range<Int>) -> Void
+    ) {
+        let stepCounts = (0..<cut.count).map(stepCount)
+        if work <= serialWorkMax { return stepCounts.enumerated().forEach { body($0, 0..<$1) } }
+        let stepsPerRun = tokenCount < tokensPerLongRunMax ? nil : stepsPerRun(of: stepCounts.reduce(0, +))
+        let runs = zip(stepCounts, cut.threadCounts).map { count, threadCount in
+            StepRuns(stepCount: count, stepsPerRun: stepsPerRun, threadCount: threadCount)
+        }
+        let ends = runs.reduce(into: []) { $0.append(($0.last ?? 0) + $1.count) }
+        ends.withUnsafeBufferPointer { ends in
+            pool.run(ends: ends) { task in
+                guard let node = ends.firstIndex(where: { task < $0 }) else { return }
+                let steps = runs[node][task - ends[node] + runs[node].count]
+                if !steps.isEmpty { body(node, steps) }
+            }
         }
     }
 
     /// Runs `body` over all of `count` in contiguous pieces of `grain` or more, a few per thread.
     func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
         let grains = max(count / max(grain, 1), 1)
-        if grains == 1 || pool.threadCount == 1 { return body(0..<count) }
+        if grains == 1 || pool.isCallerAlone { return body(0..<count) }
         let pieces = WorkPieces(grains, threadCount: pool.threadCount)
         pool.run(pieces.pieceCount) { index in
             let piece = pieces[index]
             if !piece.isEmpty { body(count * piece.lowerBound / grains..<count * piece.upperBound / grains) }
         }
+    }
+}
+
+/// How one node's steps are cut into tasks.
+private struct StepRuns {
+    let stepCount: Int
+    /// Steps of each task; nil for pieces of several lengths, long ones first.
+    let stepsPerRun: Int?
+    let pieces: WorkPieces
+
+    init(stepCount: Int, stepsPerRun: Int?, threadCount: Int) {
+        self.stepCount = stepCount
+        self.stepsPerRun = stepsPerRun
+        pieces = WorkPieces(stepCount, threadCount: threadCount)
+    }
+
+    var count: Int { stepsPerRun.map { (stepCount + $0 - 1) / $0 } ?? pieces.pieceCount }
+
+    subscript(run: Int) -> Range<Int> {
+        stepsPerRun.map { run * $0..<min((run + 1) * $0, stepCount) } ?? pieces[run]
     }
 }
 

@@ -1,5 +1,6 @@
 public import Basics
 import Glibc
+public import Kernels
 
 /// A model's files: a directory as Hugging Face publishes it (`config.json` and safetensors), or a GGUF file, which may
 /// be split into several. Both look the same from here: Hugging Face's names of tensors, keys of the configuration and
@@ -11,22 +12,30 @@ public final class Checkpoint: Sendable {
     public let tensorBytes: UInt64
     private let container: any ModelContainer
     private let packedWeights: PackedWeights?
+    private let placement: WeightPlacement
 
-    private init(_ container: any ModelContainer, cache: WeightCache?) throws(WeightsError) {
+    private init(
+        _ container: any ModelContainer, cache: WeightCache?, placement: WeightPlacement
+    ) throws(WeightsError) {
         self.container = container
+        self.placement = placement
         tensorBytes = container.placeOfTensor.values.reduce(0) { $0 + UInt64($1.description.byteCount) }
         digest = try ModelDigest.of(configuration: container.digestedConfiguration, files: container.files)
-        packedWeights = cache.map { [digest] in PackedWeights(cache: $0, digest: digest) }
+        packedWeights = cache.map { [digest] in PackedWeights(cache: $0, digest: digest, placement: placement) }
     }
 
-    /// Opens the model in the directory or the GGUF file `path`; `cache` has packed weights of earlier starts.
-    public static func open(_ path: String, cache: WeightCache? = nil) throws(WeightsError) -> Checkpoint {
+    /// Opens the model in the directory or the GGUF file `path`; `cache` has packed weights of earlier starts, and
+    /// `placement` says where packed weights go.
+    public static func open(
+        _ path: String, cache: WeightCache? = nil, placement: WeightPlacement = .anywhere
+    ) throws(WeightsError) -> Checkpoint {
         var information = stat()
         guard stat(path, &information) == 0 else { throw .modelMissing(path: path) }
         if information.st_mode & S_IFMT == S_IFDIR {
-            return try Checkpoint(SafetensorsDirectory(path: try absolute(path)), cache: cache)
+            return try Checkpoint(
+                SafetensorsDirectory(path: try absolute(path)), cache: cache, placement: placement)
         }
-        return try Checkpoint(GGUFModel(path: try absoluteFile(path)), cache: cache)
+        return try Checkpoint(GGUFModel(path: try absoluteFile(path)), cache: cache, placement: placement)
     }
 
     /// The model's configuration, `config.json`: always an object.
@@ -59,6 +68,7 @@ public final class Checkpoint: Sendable {
         }
         var tensor = try file.tensor(place.description, as: name)
         tensor.packedWeights = packedWeights
+        tensor.placement = placement
         tensor.fileNumber = place.file
         return tensor
     }

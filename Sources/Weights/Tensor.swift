@@ -17,6 +17,8 @@ public struct Tensor: Sendable {
     /// Where packed matrices are kept, if they are, and the file's number there.
     var packedWeights: PackedWeights?
     var fileNumber = 0
+    /// Where packed matrices go.
+    var placement = WeightPlacement.anywhere
 
     /// How many weights the view has.
     public var count: Int { shape.reduce(1, *) }
@@ -49,7 +51,7 @@ public struct Tensor: Sendable {
     private func part(shape: [Int], byteOffset: Int) -> Tensor {
         Tensor(
             name: name, shape: shape, format: format, file: file, byteOffset: byteOffset,
-            packedWeights: packedWeights, fileNumber: fileNumber)
+            packedWeights: packedWeights, fileNumber: fileNumber, placement: placement)
     }
 
     /// The matrix in the kernels' layout, from the cache of packed weights if it is there. Otherwise it is packed;
@@ -75,7 +77,9 @@ public struct Tensor: Sendable {
         try file.populate(byteRange, tensor: name)
         defer { file.giveBack(byteRange) }
         do throws(KernelError) {
-            return try PackedMatrix(packing: file.bytes(byteRange), rows: shape[0], columns: shape[1], format: format)
+            return try PackedMatrix(
+                packing: file.bytes(byteRange), rows: shape[0], columns: shape[1], format: format,
+                placement: placement)
         } catch {
             throw .packingFailed(tensor: name, reason: "\(error)")
         }

@@ -20,8 +20,8 @@ public struct WorkerOptions: Sendable {
     public var listen: Endpoint
     /// Memory that it offers for shards, in bytes.
     public var memoryBudgetBytes: UInt64
-    /// Compute threads.
-    public var threadCount: Int
+    /// Compute threads, and where they run.
+    public var threads: ThreadPlacement
     /// Instruction set of the kernels.
     public var instructionSet: InstructionSet
     /// How long compute threads spin for more work before they sleep, in microseconds.
@@ -32,23 +32,28 @@ public struct WorkerOptions: Sendable {
     public var versions: ClosedRange<UInt16>
     /// Where packed weights are kept from start to start; nil: nowhere.
     public var weightCache: WeightCache?
+    /// Whether weights lie in huge pages where the system has some.
+    public var hasHugePages: Bool
 
     /// Sets a worker up.
     public init(
-        identity: NodeIdentity, modelPath: String, listen: Endpoint, memoryBudgetBytes: UInt64, threadCount: Int,
+        identity: NodeIdentity, modelPath: String, listen: Endpoint, memoryBudgetBytes: UInt64,
+        threads: ThreadPlacement,
         instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
-        versions: ClosedRange<UInt16> = ProtocolVersion.supported, weightCache: WeightCache? = nil
+        versions: ClosedRange<UInt16> = ProtocolVersion.supported, weightCache: WeightCache? = nil,
+        hasHugePages: Bool = true
     ) {
         self.identity = identity
         self.modelPath = modelPath
         self.listen = listen
         self.memoryBudgetBytes = memoryBudgetBytes
-        self.threadCount = threadCount
+        self.threads = threads
         self.instructionSet = instructionSet
         self.spinMicroseconds = spinMicroseconds
         self.busyPollMicroseconds = busyPollMicroseconds
         self.versions = versions
         self.weightCache = weightCache
+        self.hasHugePages = hasHugePages
     }
 }
 
@@ -68,6 +73,7 @@ public final class Worker: Sendable {
     let checkpoint: Checkpoint
     let description: ModelDescription
     let compute: Compute
+    private let placement: WeightPlacement
     let counters = WorkerCounters()
     let logger: Logger
     private let state = Mutex(State())
@@ -77,10 +83,11 @@ public final class Worker: Sendable {
     public init(options: WorkerOptions, logger: Logger) throws {
         self.options = options
         self.logger = logger
-        checkpoint = try Checkpoint.open(options.modelPath, cache: options.weightCache)
+        placement = WeightPlacement(threads: options.threads, hasHugePages: options.hasHugePages)
+        checkpoint = try Checkpoint.open(options.modelPath, cache: options.weightCache, placement: placement)
         description = try Registry.describe(checkpoint)
         compute = try Compute(
-            instructionSet: options.instructionSet, threadCount: options.threadCount,
+            instructionSet: options.instructionSet, threads: options.threads,
             spinMicroseconds: options.spinMicroseconds)
     }
 
@@ -123,7 +130,7 @@ public final class Worker: Sendable {
         let table = table
         let welcome = Welcome(
             node: options.identity.node, role: .worker, version: ProtocolVersion.newest, modelDigest: checkpoint.digest,
-            memoryBudgetBytes: options.memoryBudgetBytes, threadCount: UInt32(options.threadCount),
+            memoryBudgetBytes: options.memoryBudgetBytes, threadCount: UInt32(options.threads.count),
             instructionSet: options.instructionSet.rawValue, epoch: table.epoch, shards: table.shards)
         logger.info(
             "link accepted",
@@ -149,7 +156,7 @@ public final class Worker: Sendable {
         state.withLock { $0.load?.cancel() }
         let load = try ShardLoader(
             assign, loader: ExpertLoader(checkpoint: checkpoint, description: description), old: table,
-            memoryBudgetBytes: options.memoryBudgetBytes, threadCount: max(1, options.threadCount),
+            memoryBudgetBytes: options.memoryBudgetBytes, threadCount: max(1, options.threads.count),
             onProgress: onProgress
         ) { [weak self] outcome in
             self?.finishLoad(outcome, onEnd)
@@ -169,7 +176,9 @@ public final class Worker: Sendable {
             state.withLock { $0.table = table }
             logger.info(
                 "ready",
-                metadata: ["shards": "\(table.shards.count)", "bytes": "\(table.byteCount)", "epoch": "\(table.epoch)"])
+                metadata: [
+                    "shards": "\(table.shards.count)", "bytes": "\(table.byteCount)", "epoch": "\(table.epoch)",
+                ].merging(placement.logEntries.mapValues { "\($0)" }) { $1 })
             onEnd(
                 .success(
                     AssignProgress(bytesLoaded: table.byteCount, bytesTotal: table.byteCount, isComplete: true)))

@@ -2,6 +2,7 @@ import Basics
 import Configuration
 import Foundation
 import OrderedCollections
+import ServiceSupport
 import Synchronization
 import Transport
 import Wire
@@ -88,8 +89,12 @@ final class LocalCluster: Sendable {
     }
 
     private func baseConfiguration() throws -> ClusterConfiguration {
-        // The processes share this machine's processors: whoever spins keeps the others from computing.
-        var overrides = ["coordinator.spin_microseconds": "\(ProcessorShare.spinMicroseconds)"]
+        // The processes share this machine's processors: whoever spins keeps the others from computing, and threads
+        // that are bound meet those of other processes where they are bound too.
+        var overrides = [
+            "coordinator.spin_microseconds": "\(ProcessorShare.spinMicroseconds)",
+            "coordinator.pinning": PinningChoice.none.rawValue,
+        ]
         overrides.merge(plan.overrides) { $1 }
         overrides["model"] = plan.model
         overrides["certificates"] = state.certificates(of: "coordinator")
@@ -110,14 +115,22 @@ final class LocalCluster: Sendable {
     private func worker(_ index: Int, address: String) -> ClusterConfiguration.Worker {
         var worker = ClusterConfiguration.Worker(node: NodeID(workerNames[index]), address: address)
         let share = ProcessorShare(
-            processorCount: ProcessInfo.processInfo.activeProcessorCount, workerCount: plan.workerCount)
+            processorCount: ThreadCount.resolve(0), workerCount: plan.workerCount)
         worker.threads = share.threadCount
         worker.spinMicroseconds = share.spinMicroseconds
+        worker.pinning = .none
         worker.memoryBytes = plan.workerMemoryBytes
         if !plan.workerInstructionSets.isEmpty {
             worker.instructionSet = plan.workerInstructionSets[index % plan.workerInstructionSets.count]
         }
         return worker
+    }
+
+    /// What was asked for workers goes before what is chosen here.
+    private var workerArguments: [String] {
+        plan.overrides.filter { $0.key.hasPrefix("workers[].") }.sorted { $0.key < $1.key }.flatMap { key, value in
+            ConfigurationOption.find(key).map { [$0.flag, value] } ?? []
+        }
     }
 
     private func start(_ name: String, _ program: String, _ configuration: ClusterConfiguration) throws
@@ -127,7 +140,8 @@ final class LocalCluster: Sendable {
         try state.write(configuration.text(), to: path)
         let process = try ServiceProcess(
             name: name, program: program,
-            arguments: ["--config", path, "--certificates", state.certificates(of: name)],
+            arguments: ["--config", path, "--certificates", state.certificates(of: name)]
+                + (program == "worker" ? workerArguments : []),
             logPath: state.log(of: name)
         ) { [weak self] name, how in
             guard let self, reportsEndings.withLock({ $0 }) else { return }

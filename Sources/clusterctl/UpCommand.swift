@@ -21,8 +21,9 @@ struct UpCommand: ParsableCommand {
             text can be generated ('ready https://…' with --gateway-tls-certificate and --gateway-tls-key). Ctrl-C or \
             SIGTERM stops all of it.
 
-            Settings of the coordinator and the gateway are options too, e.g. --coordinator-kv-cache-bytes 4GiB; \
-            'coordinator --help' and 'gateway --help' list them.
+            Settings of the coordinator, the workers and the gateway are options too, e.g. \
+            --coordinator-kv-cache-bytes 4GiB; 'coordinator --help', 'worker --help' and 'gateway --help' list them. \
+            Threads are not pinned unless asked for: the processes share this machine.
             """)
 
     @Option(help: "A Hugging Face model directory or a .gguf file.")

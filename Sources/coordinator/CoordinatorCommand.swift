@@ -42,7 +42,7 @@ private struct RunningCoordinator: RunningService {
                 workers: try configuration.workers.map { worker in
                     CoordinatorOptions.WorkerAddress(node: worker.node, endpoint: try Endpoint(parsing: worker.address))
                 },
-                threadCount: ThreadCount.resolve(own.threads),
+                threads: ThreadPlacement(setting: own.threads, pinning: own.pinning),
                 instructionSet: InstructionSet(choice: own.instructionSet.rawValue),
                 spinMicroseconds: own.spinMicroseconds, busyPollMicroseconds: own.busyPollMicroseconds,
                 dispatchTimeoutMilliseconds: own.dispatchTimeoutMilliseconds,
@@ -52,7 +52,7 @@ private struct RunningCoordinator: RunningService {
                     waitingMax: own.waitingSequencesMax, keyValueCacheBytes: Int(own.kvCacheBytes),
                     keyValueFormat: KeyValueFormat(rawValue: own.kvCacheFormat.rawValue)),
                 activations: own.activations == .f32 ? .f32 : .int8,
-                weightCache: ConfiguredWeightCache.make(configuration, logger)),
+                weightCache: ConfiguredWeightCache.make(configuration, logger), hasHugePages: own.hugePages == .auto),
             logger: logger)
         address = Endpoint(host: listen.host, port: try coordinator.start()).description
     }

@@ -42,10 +42,10 @@ private struct RunningWorker: RunningService {
             options: WorkerOptions(
                 identity: identity, modelPath: configuration.model, listen: listen,
                 memoryBudgetBytes: own.memoryBytes ?? available / 10 * 8,
-                threadCount: ThreadCount.resolve(own.threads),
+                threads: ThreadPlacement(setting: own.threads, pinning: own.pinning),
                 instructionSet: InstructionSet(choice: own.instructionSet.rawValue),
                 spinMicroseconds: own.spinMicroseconds, busyPollMicroseconds: own.busyPollMicroseconds,
-                weightCache: ConfiguredWeightCache.make(configuration, logger)),
+                weightCache: ConfiguredWeightCache.make(configuration, logger), hasHugePages: own.hugePages == .auto),
             logger: logger)
         address = Endpoint(host: listen.host, port: try worker.start()).description
     }

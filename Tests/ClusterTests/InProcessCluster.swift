@@ -34,8 +34,9 @@ final class InProcessCluster {
                 options: WorkerOptions(
                     identity: try Self.identity(node, .worker, authority, directory),
                     modelPath: Fixtures.checkpoint(checkpoint), listen: Endpoint(host: "127.0.0.1", port: 0),
-                    memoryBudgetBytes: memoryBudgetBytes, threadCount: 1, instructionSet: instructionSet,
-                    spinMicroseconds: 0, busyPollMicroseconds: 0, versions: workerVersions), logger: Self.logger)
+                    memoryBudgetBytes: memoryBudgetBytes, threads: ThreadPlacement(count: 1),
+                    instructionSet: instructionSet, spinMicroseconds: 0, busyPollMicroseconds: 0,
+                    versions: workerVersions), logger: Self.logger)
             let endpoint = Endpoint(host: "127.0.0.1", port: try worker.start())
             addresses.append(CoordinatorOptions.WorkerAddress(node: node, endpoint: endpoint))
             workers.append(worker)
@@ -44,7 +45,7 @@ final class InProcessCluster {
             options: CoordinatorOptions(
                 identity: try Self.identity(NodeID("coordinator"), .coordinator, authority, directory),
                 modelPath: Fixtures.checkpoint(checkpoint), modelName: nil,
-                listen: Endpoint(host: "127.0.0.1", port: 0), workers: addresses, threadCount: 1,
+                listen: Endpoint(host: "127.0.0.1", port: 0), workers: addresses, threads: ThreadPlacement(count: 1),
                 instructionSet: .best, spinMicroseconds: 0, busyPollMicroseconds: 0,
                 dispatchTimeoutMilliseconds: 10_000, contextTokensMax: nil,
                 engine: EngineOptions(

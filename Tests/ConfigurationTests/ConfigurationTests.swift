@@ -225,6 +225,8 @@ import Testing
         var configuration = ClusterConfiguration(model: "/m \"odd\": #name", certificates: "/c")
         configuration.modelName = "a: b"
         configuration.coordinator.threads = 7
+        configuration.coordinator.pinning = .processor
+        configuration.coordinator.hugePages = .off
         configuration.gateway.tlsCertificate = "/x"
         configuration.gateway.tlsKey = "/y"
         #expect(try load(configuration.text()) == configuration)
@@ -232,6 +234,8 @@ import Testing
             var worker = ClusterConfiguration.Worker(node: NodeID("w\(number)"), address: "127.0.0.\(number):0")
             worker.memoryBytes = number == 2 ? 5 << 30 : nil
             worker.instructionSet = .generic
+            worker.pinning = .node
+            worker.hugePages = number == 2 ? .off : .auto
             configuration.workers.append(worker)
         }
         #expect(try load(configuration.text()) == configuration)

@@ -76,9 +76,9 @@ struct TestWeights {
         self.columns = columns
     }
 
-    func packed() throws -> PackedMatrix {
+    func packed(_ placement: WeightPlacement = .anywhere) throws -> PackedMatrix {
         try bytes.withUnsafeBytes { (source) throws(KernelError) in
-            try PackedMatrix(packing: source, rows: rows, columns: columns, format: format)
+            try PackedMatrix(packing: source, rows: rows, columns: columns, format: format, placement: placement)
         }
     }
 

@@ -46,11 +46,12 @@ import Weights
 
     /// One start: the packed bytes of every matrix by name, and what the cache told.
     private func start(
-        _ model: String? = nil, bytesMax: UInt64? = nil, worthBytes: UInt64 = 1
+        _ model: String? = nil, bytesMax: UInt64? = nil, worthBytes: UInt64 = 1,
+        placement: WeightPlacement = .anywhere
     ) throws -> (bytes: [String: [UInt8]], told: Told) {
         let told = Told()
         let cache = WeightCache(directory: directory, bytesMax: bytesMax, worthBytes: worthBytes, onEvent: told.add)
-        let checkpoint = try Checkpoint.open(model ?? self.model, cache: cache)
+        let checkpoint = try Checkpoint.open(model ?? self.model, cache: cache, placement: placement)
         var matrices: [String: PackedMatrix] = [:]
         for name in checkpoint.tensorNames {
             guard let shape = checkpoint.describe(name)?.shape, shape.count == 2 else { continue }
@@ -62,7 +63,7 @@ import Weights
 
     private func packedBytes(_ matrix: PackedMatrix) -> [UInt8] {
         var bytes: [UInt8] = []
-        matrix.withPackedBytes { bytes = Array($0) }
+        matrix.withPackedBytes { bytes += $0 }
         return bytes
     }
 
@@ -81,6 +82,19 @@ import Weights
         #expect(second.bytes == first.bytes)
         #expect(try files().count == 1, "nothing is written twice")
         #expect(first.told.refusals.isEmpty && second.told.refusals.isEmpty)
+    }
+
+    /// What is written by a machine with one node of memory is read by one with several, and the other way round.
+    @Test(arguments: [true, false])
+    func nodesOfMemoryReadTheSame(firstHasNodes: Bool) throws {
+        let node = MachineTopology.Node(id: MemoryNodeID(0), processors: Processors.allowed())
+        let nodes = ThreadPlacement(
+            count: 4, pinning: .node, topology: MachineTopology(nodes: [node, node]))
+        let placements = [WeightPlacement(threads: nodes), .anywhere]
+        let first = try start(placement: placements[firstHasNodes ? 0 : 1])
+        let second = try start(placement: placements[firstHasNodes ? 1 : 0])
+        #expect(second.told.loaded == [total(first.bytes), 0])
+        #expect(second.bytes == first.bytes)
     }
 
     @Test func filesAreThisUsersAlone() throws {

@@ -3,6 +3,12 @@ extension Limits {
     public enum Kernels {
         /// Most threads of one compute pool.
         public static let threadCountMax = 1024
+        /// Processors of a machine are numbered below this.
+        public static let processorsMax = 8192
+        /// Most that is read of a file in which the kernel describes the machine, in bytes.
+        public static let systemFileBytesMax = 64 << 10
+        /// Control groups around a process that are looked at for a limit on its processors.
+        public static let controlGroupDepthMax = 64
         /// Most rows of a packed matrix; the largest vocabularies have 262,144.
         public static let matrixRowsMax = 1 << 24
         /// Most columns of a packed matrix.

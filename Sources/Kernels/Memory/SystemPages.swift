@@ -30,6 +30,11 @@ package enum SystemPages {
         madvise(base, count, 14)  // MADV_HUGEPAGE
     }
 
+    /// Asks for pages of the usual size, where the system gives huge ones unasked.
+    static func preferSmall(_ base: UnsafeMutableRawPointer, _ count: Int) {
+        madvise(base, count, 15)  // MADV_NOHUGEPAGE
+    }
+
     /// Brings the pages around `count` bytes of a mapped file into memory now.
     /// - Returns: 0, or the `errno` that says why they cannot be read. Kernels before Linux 5.14 do not know how: then
     ///   pages come when they are read.

@@ -7,18 +7,24 @@ extension Compute {
     /// Floating-point operations of `floatOperations(rounds: 1)` per thread.
     public static let floatOperationsPerRound = 12 * 32
 
-    /// Reads the bytes of all `matrices` once, each matrix on one thread. The answer means nothing; it keeps the
-    /// reading from being optimised away.
+    /// Reads the bytes of all `matrices` once, each part on a thread of its node. The answer means nothing; it keeps
+    /// the reading from being optimised away.
     @discardableResult
     public func readAll(_ matrices: [PackedMatrix]) -> UInt32 {
-        let results = Rows(capacity: matrices.count, width: 1)
-        pool.run(matrices.count) { index in
-            matrices[index].withPackedBytes { bytes in
-                guard let base = bytes.baseAddress else { return }
-                results.view[index][0] = Float(table.ceiling_read(base, bytes.count))
+        let results = Rows(capacity: cut.count * matrices.count, width: 1)
+        let byteCount = matrices.reduce(0) { $0 + $1.byteCount }
+        runSteps({ _ in matrices.count }, tokenCount: 1, work: byteCount) { node, range in
+            for index in range {
+                results.view[node * matrices.count + index][0] = Float(readPart(of: matrices[index], node: node))
             }
         }
         return UInt32(results.view.floats.count { $0 != 0 })
+    }
+
+    private func readPart(of matrix: PackedMatrix, node: Int) -> UInt32 {
+        let panels = cut.panels(part: node, of: matrix.panelCount)
+        let panelBytes = matrix.byteCount / matrix.panelCount
+        return table.ceiling_read(matrix.base(node: node) + panels.lowerBound * panelBytes, panels.count * panelBytes)
     }
 
     /// Dot products of 8-bit integers in registers, `rounds` on every thread.

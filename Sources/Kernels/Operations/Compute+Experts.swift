@@ -37,7 +37,7 @@ public struct ExpertScratch {
     public init() {}
 }
 
-/// One expert of a step: its arguments for the three projections, and where its share of the tasks begins.
+/// One expert of a step at one node of the memory: its arguments for the three projections, and which steps are its.
 private struct ExpertPlan {
     var gate = colony_linear_arguments()
     var up = colony_linear_arguments()
@@ -48,27 +48,8 @@ private struct ExpertPlan {
     /// Where the hidden rows go as 8-bit integers, if the down projection takes them so.
     var hidden: UnsafeMutablePointer<colony_activation_block>?
     /// This expert's steps in each of the two regions.
-    var hiddenSteps = ExpertSteps()
-    var outputSteps = ExpertSteps()
-}
-
-/// Which steps of a region are one expert's: each is `panelsPerStep` of its panels, the last one what is left.
-private struct ExpertSteps {
-    var range = 0..<0
-    var panelCount = 0
-
-    init() {}
-
-    init(after previous: Int, panelCount: Int) {
-        self.panelCount = panelCount
-        range = previous..<previous + (panelCount + panelsPerStep - 1) / panelsPerStep
-    }
-
-    /// The panels of some of these steps.
-    func panels(of steps: Range<Int>) -> (first: Int, count: Int) {
-        let first = (steps.lowerBound - range.lowerBound) * panelsPerStep
-        return (first, min(steps.count * panelsPerStep, panelCount - first))
-    }
+    var hiddenSteps = PanelSteps()
+    var outputSteps = PanelSteps()
 }
 
 extension Compute {
@@ -87,15 +68,22 @@ extension Compute {
     public func gatedExperts(
         _ batches: [ExpertBatch], input: LinearInput, output: RowsView, scratch: inout ExpertScratch
     ) {
-        let steps = plan(batches, input: input, output: output, scratch: &scratch)
-        let tokensPerExpert = batches.isEmpty ? 0 : steps.tokens / batches.count
-        scratch.plans.withUnsafeBufferPointer { plans in
-            guard !plans.isEmpty else { return }
-            runSteps(steps.hidden, tokenCount: tokensPerExpert, work: 2 * steps.work) { steps in
-                Self.forEachExpert(of: steps, in: plans, \.hiddenSteps, hiddenPanels)
+        let step = plan(batches, input: input, output: output, scratch: &scratch)
+        let tokensPerExpert = batches.isEmpty ? 0 : step.tokens / batches.count
+        scratch.plans.withUnsafeBufferPointer { all in
+            guard !all.isEmpty else { return }
+            func plans(node: Int) -> UnsafeBufferPointer<ExpertPlan> {
+                let count = all.count / cut.count
+                return UnsafeBufferPointer(rebasing: all[node * count..<(node + 1) * count])
             }
-            runSteps(steps.output, tokenCount: tokensPerExpert, work: steps.work) { steps in
-                Self.forEachExpert(of: steps, in: plans, \.outputSteps) { expert, first, count in
+            func stepCount(_ steps: KeyPath<ExpertPlan, PanelSteps>) -> (Int) -> Int {
+                { node in plans(node: node).last?[keyPath: steps].range.upperBound ?? 0 }
+            }
+            runSteps(stepCount(\.hiddenSteps), tokenCount: tokensPerExpert, work: 2 * step.work) { node, steps in
+                Self.forEachExpert(of: steps, in: plans(node: node), \.hiddenSteps, hiddenPanels)
+            }
+            runSteps(stepCount(\.outputSteps), tokenCount: tokensPerExpert, work: step.work) { node, steps in
+                Self.forEachExpert(of: steps, in: plans(node: node), \.outputSteps) { expert, first, count in
                     withUnsafePointer(to: expert.down) { expert.downKernel($0, first, count) }
                 }
             }
@@ -122,21 +110,22 @@ extension Compute {
 
     /// Calls `body` with the panels of every expert that `steps` touch, as long a run of each as there is.
     private static func forEachExpert(
-        of steps: Range<Int>, in plans: UnsafeBufferPointer<ExpertPlan>, _ share: KeyPath<ExpertPlan, ExpertSteps>,
+        of steps: Range<Int>, in plans: UnsafeBufferPointer<ExpertPlan>, _ share: KeyPath<ExpertPlan, PanelSteps>,
         _ body: (_ expert: ExpertPlan, _ firstPanel: Int, _ panelCount: Int) -> Void
     ) {
         var index = expert(of: steps.lowerBound, in: plans, share)
         while index < plans.count, plans[index][keyPath: share].range.lowerBound < steps.upperBound {
             let own = plans[index][keyPath: share]
             let (first, count) = own.panels(of: own.range.clamped(to: steps))
-            body(plans[index], first, count)
+            // A small expert may have no panel at this node.
+            if count > 0 { body(plans[index], first, count) }
             index += 1
         }
     }
 
     /// The last expert whose tasks begin at or before `step`.
     private static func expert(
-        of step: Int, in plans: UnsafeBufferPointer<ExpertPlan>, _ share: KeyPath<ExpertPlan, ExpertSteps>
+        of step: Int, in plans: UnsafeBufferPointer<ExpertPlan>, _ share: KeyPath<ExpertPlan, PanelSteps>
     ) -> Int {
         var low = 0
         var high = plans.count
@@ -149,11 +138,11 @@ extension Compute {
 }
 
 extension Compute {
-    /// Lays out scratch and tasks; answers how many steps each region has, how many tokens all experts
-    /// together, and the multiply-adds of one projection.
+    /// Lays out scratch and plans, node after node; answers how many tokens all experts have together, and the
+    /// multiply-adds of one projection.
     private func plan(
         _ batches: [ExpertBatch], input: LinearInput, output: RowsView, scratch: inout ExpertScratch
-    ) -> (hidden: Int, output: Int, tokens: Int, work: Int) {
+    ) -> (tokens: Int, work: Int) {
         var tokens = 0
         var hiddenFloats = 0
         var hiddenBlocks = 0
@@ -164,7 +153,6 @@ extension Compute {
         }
         scratch.reserve(tokens: tokens, hiddenFloats: hiddenFloats, hiddenBlocks: hiddenBlocks)
         scratch.plans.removeAll(keepingCapacity: true)
-        var steps = (hidden: 0, output: 0, tokens: tokens, work: hiddenFloats * input.width)
         var firstToken = 0
         var firstFloat = 0
         var firstBlock = 0
@@ -178,19 +166,31 @@ extension Compute {
                 plan.down.quantised_input = UnsafePointer(plan.hidden)
                 firstBlock += batch.inputRows.count * plan.down.quantised_stride
             }
-            plan.hiddenSteps = ExpertSteps(after: steps.hidden, panelCount: weights.gate.panelCount)
-            plan.outputSteps = ExpertSteps(after: steps.output, panelCount: weights.down.panelCount)
             scratch.plans.append(plan)
             firstToken += batch.inputRows.count
             firstFloat += batch.inputRows.count * weights.gate.rows
-            steps.hidden = plan.hiddenSteps.range.upperBound
-            steps.output = plan.outputSteps.range.upperBound
         }
-        return steps
+        placePlans(&scratch.plans, batches.lazy.filter { !$0.inputRows.isEmpty }.map(\.weights))
+        return (tokens, hiddenFloats * input.width)
+    }
+
+    /// Gives the plans their steps; every node but the first has a copy of each, with the weights that lie there.
+    private func placePlans(_ plans: inout [ExpertPlan], _ experts: some Sequence<ExpertWeights>) {
+        let expertCount = plans.count
+        for node in 0..<cut.count {
+            if node > 0 { plans += plans[..<expertCount] }
+            var (hidden, output) = (0, 0)
+            for (index, weights) in zip(node * expertCount..<plans.count, experts) {
+                plans[index].setPanels(weights, node: node, after: (hidden, output), cut)
+                hidden = plans[index].hiddenSteps.range.upperBound
+                output = plans[index].outputSteps.range.upperBound
+            }
+        }
     }
 
     private func check(_ batch: ExpertBatch, input: LinearInput, output: RowsView) {
         let weights = batch.weights
+        precondition(fits(weights.gate) && fits(weights.up) && fits(weights.down), "placed for others")
         precondition(weights.gate.columns == input.width && weights.down.rows == output.width)
         precondition(isPrepared(input, for: weights.gate) && isPrepared(input, for: weights.up), "other weights")
         precondition(batch.outputRows.count == batch.inputRows.count && batch.scales.count == batch.inputRows.count)
@@ -237,6 +237,18 @@ extension ExpertScratch {
 }
 
 extension ExpertPlan {
+    fileprivate mutating func setPanels(
+        _ weights: ExpertWeights, node: Int, after previous: (hidden: Int, output: Int), _ cut: PanelCut
+    ) {
+        gate.weights = weights.gate.base(node: node)
+        up.weights = weights.up.base(node: node)
+        down.weights = weights.down.base(node: node)
+        hiddenSteps = PanelSteps(
+            after: previous.hidden, panels: cut.panels(part: node, of: weights.gate.panelCount))
+        outputSteps = PanelSteps(
+            after: previous.output, panels: cut.panels(part: node, of: weights.down.panelCount))
+    }
+
     mutating func setRows(input: LinearInput, output: RowsView) {
         gate.input = UnsafePointer(input.rows?.base)
         gate.quantised_input = input.quantised

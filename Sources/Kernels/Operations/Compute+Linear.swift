@@ -66,11 +66,15 @@ extension Compute {
         precondition(isPrepared(input, for: m), "prepared for other weights")
         let kernel = kernel(m)
         let work = m.rows * m.columns * input.count
+        precondition(fits(m), "placed for other threads")
         withUnsafePointer(to: arguments) { pointer in
-            let steps = (m.panelCount + panelsPerStep - 1) / panelsPerStep
-            runSteps(steps, tokenCount: input.count, work: work) { range in
-                let first = range.lowerBound * panelsPerStep
-                kernel(pointer, first, min(range.upperBound * panelsPerStep, m.panelCount) - first)
+            func steps(node: Int) -> PanelSteps { PanelSteps(panels: cut.panels(part: node, of: m.panelCount)) }
+            runSteps({ steps(node: $0).range.count }, tokenCount: input.count, work: work) { node, range in
+                let (first, count) = steps(node: node).panels(of: range)
+                if node == 0 { return kernel(pointer, first, count) }
+                var own = pointer.pointee
+                own.weights = m.base(node: node)
+                kernel(&own, first, count)
             }
         }
     }
@@ -91,9 +95,6 @@ extension PackedMatrix {
         return arguments
     }
 }
-
-/// Panels that a task takes at least, so that the kernels find a whole tile: four panels for one token.
-let panelsPerStep = 4
 
 /// The same for all kernels of this machine.
 private let prefetchBytes = colony_prefetch_bytes()

@@ -6,7 +6,8 @@ import Kernels
 /// A file of packed weights that is mapped into memory, from where kernels read it.
 ///
 /// Reading weights at the speed of memory needs pages of 2 MiB. Where the file system's page cache has none (it takes
-/// large folios: ext4 from Linux 6.16 on, XFS), weights are copied into memory of their own instead.
+/// large folios: ext4 from Linux 6.16 on, XFS), weights are copied into memory of their own instead. So they are on a
+/// machine with several nodes of memory, where each part of a matrix should lie with the threads that read it.
 ///
 /// `@unchecked Sendable`: the pointer never changes, and what it points at is never written.
 final class PackedFile: @unchecked Sendable {
@@ -59,12 +60,15 @@ final class PackedFile: @unchecked Sendable {
     func markUsed() { futimens(descriptor, nil) }
 
     /// The matrix at `position`, which `positions` has for `key`; nil if the disk does not give it.
-    func matrix(_ key: PackedKey, at position: Int) throws(KernelError) -> PackedMatrix? {
+    func matrix(
+        _ key: PackedKey, at position: Int, _ placement: WeightPlacement
+    ) throws(KernelError) -> PackedMatrix? {
         let bytes = UnsafeRawBufferPointer(start: base + position, count: key.packedByteCount)
-        guard hasHugePages else {
-            return try PackedMatrix(rows: key.rows, columns: key.columns, format: key.format) { target in
-                Self.read(descriptor, position, into: target)
-            }
+        // Where huge pages are not wanted, copying would bring nothing.
+        guard !placement.hasNodes, hasHugePages || !placement.hasHugePages else {
+            return try PackedMatrix(
+                rows: key.rows, columns: key.columns, format: key.format, placement: placement
+            ) { offset, target in Self.read(descriptor, position + offset, into: target) }
         }
         // Now, so that no token waits for the disk and a failing disk is noticed here.
         guard SystemPages.populate(base + position, bytes.count) == 0 else { return nil }

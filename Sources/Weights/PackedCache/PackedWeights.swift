@@ -23,12 +23,14 @@ final class PackedWeights: Sendable {
 
     private let cache: WeightCache
     private let digest: ModelDigest
+    private let placement: WeightPlacement
     private let places: [PackedKey: (file: PackedFile, position: Int)]
     private let start = ContinuousClock.now
     private let state = Mutex(State())
 
-    init(cache: WeightCache, digest: ModelDigest) {
+    init(cache: WeightCache, digest: ModelDigest, placement: WeightPlacement) {
         self.cache = cache
+        self.placement = placement
         self.digest = digest
         var places: [PackedKey: (file: PackedFile, position: Int)] = [:]
         for file in cache.files(of: digest) {
@@ -40,7 +42,7 @@ final class PackedWeights: Sendable {
     /// The matrix as it was packed at an earlier start; nil if it was not, or cannot be had.
     func matrix(_ key: PackedKey) -> PackedMatrix? {
         guard let place = places[key] else { return nil }
-        guard let matrix = try? place.file.matrix(key, at: place.position) else {
+        guard let matrix = try? place.file.matrix(key, at: place.position, placement) else {
             cache.onEvent(.refused(reason: "\(place.file.path) cannot be read"))
             return nil
         }

@@ -38,8 +38,8 @@ struct AccuracyCommand: ParsableCommand {
     }
 
     func run() throws {
-        let compute = try computeOptions.makeCompute()
-        let predictor = try Predictor(path: model, threadCount: compute.pool.threadCount)
+        let (compute, placement) = try computeOptions.makeCompute()
+        let predictor = try Predictor(path: model, threadCount: compute.pool.threadCount, placement: placement)
         let format = KeyValueFormat(rawValue: keyValueFormat) ?? .f32
         var comparison = PredictionComparison()
         for tokens in try readTexts(vocabularySize: predictor.vocabularySize) {

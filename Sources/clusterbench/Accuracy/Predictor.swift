@@ -12,8 +12,8 @@ struct Predictor {
     private let experts: ExpertTable
 
     /// Reads the weights.
-    init(path: String, threadCount: Int) throws {
-        let checkpoint = try Checkpoint.open(path)
+    init(path: String, threadCount: Int, placement: WeightPlacement) throws {
+        let checkpoint = try Checkpoint.open(path, placement: placement)
         let description = try Registry.describe(checkpoint)
         experts = try ModelUnderTest.loadExperts(checkpoint, description, threadCount: threadCount)
         model = try Model(description, from: checkpoint)

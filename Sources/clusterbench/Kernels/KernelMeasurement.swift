@@ -6,6 +6,7 @@ import OrderedCollections
 /// Times linear layers on matrices that do not fit the caches.
 struct KernelMeasurement {
     let compute: Compute
+    let placement: WeightPlacement
     let rows: Int
     let columns: Int
     /// Of all matrices of a format together.
@@ -31,7 +32,8 @@ struct KernelMeasurement {
         let bytes = SampleWeights.bytes(format, count: rows * columns)
         return try (0..<max(1, byteCount / each)).map { _ in
             try bytes.withUnsafeBytes { (source) throws(KernelError) in
-                try PackedMatrix(packing: source, rows: rows, columns: columns, format: format)
+                try PackedMatrix(
+                    packing: source, rows: rows, columns: columns, format: format, placement: placement)
             }
         }
     }
@@ -70,9 +72,9 @@ struct Ceilings {
     }
 
     /// Half a gigabyte of weights that mean nothing.
-    static func sampleMatrices() throws -> [PackedMatrix] {
+    static func sampleMatrices(_ placement: WeightPlacement) throws -> [PackedMatrix] {
         try (0..<32).map { _ in
-            try PackedMatrix(rows: 1 << 12, columns: 1 << 10, format: .f32) { bytes in
+            try PackedMatrix(rows: 1 << 12, columns: 1 << 10, format: .f32, placement: placement) { _, bytes in
                 bytes.initializeMemory(as: UInt8.self, repeating: 1)
                 return true
             }

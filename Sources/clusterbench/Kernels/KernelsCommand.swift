@@ -69,9 +69,10 @@ struct KernelsCommand: ParsableCommand {
     }
 
     func run() throws {
-        let compute = try computeOptions.makeCompute()
+        let (compute, placement) = try computeOptions.makeCompute()
         let measurement = KernelMeasurement(
-            compute: compute, rows: rows, columns: columns, byteCount: mebibytes << 20, rounds: rounds)
+            compute: compute, placement: placement, rows: rows, columns: columns, byteCount: mebibytes << 20,
+            rounds: rounds)
         if !json { print(KernelResult.header(compute: compute, rows: rows, columns: columns)) }
         var results: [KernelResult] = []
         for format in formatList {
@@ -79,17 +80,17 @@ struct KernelsCommand: ParsableCommand {
             if !json { for result in measured { print(result.line) } }
             results += measured
         }
-        let attention = try measureAttention(compute)
+        let attention = try measureAttention(compute, placement)
         if json { print(JSON.array(results.map(\.json) + attention.map(\.json)).serialised()) }
     }
 
-    private func measureAttention(_ compute: Compute) throws -> [AttentionResult] {
+    private func measureAttention(_ compute: Compute, _ placement: WeightPlacement) throws -> [AttentionResult] {
         let contexts = contextTokens.filter { $0 > 0 }
         guard !contexts.isEmpty else { return [] }
         if !json { print(AttentionResult.header) }
         return try KeyValueFormat.allCases.flatMap { format in
             let measurement = AttentionMeasurement(compute: compute, format: format, rounds: rounds)
-            let weights = try Ceilings.sampleMatrices()
+            let weights = try Ceilings.sampleMatrices(placement)
             return contexts.map { context in
                 let ceilings = Ceilings(compute: compute, reading: weights, rounds: rounds)
                 let result = measurement.measure(context: context, ceilings: ceilings)

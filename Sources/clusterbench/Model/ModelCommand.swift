@@ -72,9 +72,9 @@ struct ModelCommand: ParsableCommand {
     }
 
     func run() throws {
-        let compute = try computeOptions.makeCompute()
+        let (compute, placement) = try computeOptions.makeCompute()
         let subject = try ModelUnderTest(
-            path: model, compute: compute, sequencesMax: max(1, sequenceCounts.max() ?? 1),
+            path: model, compute: compute, placement: placement, sequencesMax: max(1, sequenceCounts.max() ?? 1),
             tokensPerSequenceMax: max(prompt, ModelUnderTest.promptTokensPerSequence) + tokens,
             prefillChunkTokens: prefillChunkTokens, keyValueFormat: KeyValueFormat(rawValue: keyValueFormat),
             cache: makeWeightCache())

@@ -44,11 +44,12 @@ final class ModelUnderTest {
     private var nextToken: Int32 = 1
 
     init(
-        path: String, compute: Compute, sequencesMax: Int, tokensPerSequenceMax: Int, prefillChunkTokens: Int,
+        path: String, compute: Compute, placement: WeightPlacement, sequencesMax: Int, tokensPerSequenceMax: Int,
+        prefillChunkTokens: Int,
         keyValueFormat: KeyValueFormat?, cache: WeightCache?
     ) throws {
         let start = ContinuousClock.now
-        let checkpoint = try Checkpoint.open(path, cache: cache)
+        let checkpoint = try Checkpoint.open(path, cache: cache, placement: placement)
         let description = try Registry.describe(checkpoint)
         let table = try Self.loadExperts(checkpoint, description, threadCount: compute.pool.threadCount)
         let model = try Model(description, from: checkpoint)
