@@ -69,9 +69,16 @@ class Colony:
             shutil.rmtree(cache, ignore_errors=True)
 
     def cluster(self, file: Path, tokens: int, work: Path) -> dict:
-        """Sequences together through a gateway and three workers on this machine."""
+        """Sequences together through a gateway and three workers on this machine, and just before and after in one
+        process: what the machine can do changes within minutes."""
+        def alone() -> float:
+            outcome = self.run(file, PROMPT_TOKENS_AT_START, tokens, [CLUSTER_SEQUENCES])
+            return model_speeds(outcome.text)["decode"][str(CLUSTER_SEQUENCES)]
+
+        before = alone()
         with LocalCluster(self.program.parent, file, work / "cluster") as cluster:
-            return {"tokensPerSecond": cluster.tokens_per_second(CLUSTER_SEQUENCES, tokens)}
+            speed = cluster.tokens_per_second(CLUSTER_SEQUENCES, tokens)
+        return {"tokensPerSecond": speed, "aloneTokensPerSecond": (before + alone()) / 2}
 
 
 def model_speeds(text: str) -> dict:

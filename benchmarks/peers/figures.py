@@ -146,14 +146,13 @@ def memory_row(rounds: list[dict], models: dict, quant: str) -> Row:
 
 def cluster_row(rounds: list[dict], quant: str, count: int) -> Row:
     """`count` sequences together through a gateway and workers on this machine, beside the peer's one process; the
-    share is that of our own one process."""
-    cluster, alone = ("colony", path("cluster", "tokensPerSecond")), path("decode", str(count))
+    share is that of our own one process just before and after."""
+    cluster, peer = ("colony", path("cluster", "tokensPerSecond")), ("peer", path("decode", str(count)))
+    alone = ("colony", path("cluster", "aloneTokensPerSecond"))
     return Row(
-        f"decode, {quant}, {count} together, 3 workers here", "tokens/s",
-        Spread.of(collected(rounds, quant, "peer", alone)), Spread.of(collected(rounds, quant, *cluster)),
-        Spread.of(quotients(rounds, quant, cluster, ("peer", alone))),
-        colony_share=Spread.of(quotients(rounds, quant, cluster, ("colony", alone))), share_of="of one process",
-        share_least=0.85)
+        f"decode, {quant}, {count} together, 3 workers here", "tokens/s", Spread.of(collected(rounds, quant, *peer)),
+        Spread.of(collected(rounds, quant, *cluster)), Spread.of(quotients(rounds, quant, cluster, peer)),
+        colony_share=Spread.of(quotients(rounds, quant, cluster, alone)), share_of="of one process", share_least=0.85)
 
 
 def key_value_bytes(model: dict, prompt: int, tokens: int, together: list[int], prompt_together: int) -> int:
