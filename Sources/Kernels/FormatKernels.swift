@@ -7,9 +7,10 @@ typealias StoreKeyValueKernel =
     @convention(c) (
         UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<colony_key_value_layout>, UnsafeMutableRawPointer, Int
     ) -> Void
+typealias RouterScoresKernel = @convention(c) (UnsafeMutablePointer<Float>, Int) -> Void
 typealias DecodeKernel = @convention(c) (UnsafeRawPointer, UnsafeMutablePointer<Float>, Int) -> Void
 
-/// The functions of one instruction set that there are one of for each format.
+/// The functions of one instruction set that there are one of for each format, or for each way of scoring.
 struct FormatKernels {
     private let plain: [LinearKernel]
     private let blocks: [LinearKernel]
@@ -18,6 +19,7 @@ struct FormatKernels {
 
     private let attentionKernels: [AttentionKernels]
     private let storeKernels: [StoreKeyValueKernel]
+    private let scoresKernels: [RouterScoresKernel]
 
     init(_ table: colony_kernel_table) {
         plain = elements(of: table.linear)
@@ -31,6 +33,7 @@ struct FormatKernels {
             AttentionKernels(scores: scores[$0], weights: weights[$0], values: values[$0])
         }
         storeKernels = elements(of: table.store_key_value)
+        scoresKernels = elements(of: table.router_scores)
     }
 
     /// The linear layer of `format`; blocks have one for each kind of activations.
@@ -47,6 +50,9 @@ struct FormatKernels {
 
     /// What writes keys and values of `format`.
     func storeKeyValue(_ format: KeyValueFormat) -> StoreKeyValueKernel { storeKernels[format.tableIndex] }
+
+    /// What turns a router's logits into scores.
+    func routerScores(_ scoring: RouterScoring) -> RouterScoresKernel { scoresKernels[scoring.tableIndex] }
 
     /// The conversion of a plain format to f32.
     func decode(_ format: WeightFormat) -> DecodeKernel { plainDecode[format.tableIndex] }

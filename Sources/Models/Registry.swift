@@ -8,7 +8,10 @@ public typealias Architecture = @Sendable (ConfigurationReader, Set<String>) thr
 public enum Registry {
     /// `model_type` of `config.json` → the architecture.
     public static let architectures: [String: Architecture] = [
-        "qwen3_moe": describeQwen3Moe
+        "glm4_moe": describeGlm4Moe,
+        "minimax_m2": describeMiniMaxM2,
+        "mixtral": describeMixtral,
+        "qwen3_moe": describeQwen3Moe,
     ]
 
     /// Describes the model of a checkpoint.

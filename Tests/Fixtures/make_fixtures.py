@@ -21,12 +21,29 @@ GREEDY_TOKENS = 12
 TOP = 20
 SHARD_BYTES_MAX = 1 << 20
 
-BASE = dict(
+# Per family: its model class in transformers, and the settings that its variants start from.
+QWEN3_MOE = dict(
     vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
     num_key_value_heads=2, head_dim=16, moe_intermediate_size=32, num_experts=8, num_experts_per_tok=3,
     norm_topk_prob=True, decoder_sparse_step=1, mlp_only_layers=[], attention_bias=False,
     max_position_embeddings=512, rms_norm_eps=1e-6, tie_word_embeddings=False, bos_token_id=0, eos_token_id=1,
     pad_token_id=None, use_sliding_window=False)
+COMMON = dict(
+    vocab_size=320, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=16,
+    num_experts_per_tok=3, max_position_embeddings=512, rms_norm_eps=1e-5, tie_word_embeddings=False, bos_token_id=0,
+    eos_token_id=1, pad_token_id=None)
+GLM4_MOE = dict(
+    **COMMON, intermediate_size=96, moe_intermediate_size=24, n_routed_experts=8, n_shared_experts=1, n_group=1,
+    topk_group=1, norm_topk_prob=True, routed_scaling_factor=2.5, first_k_dense_replace=1, attention_bias=True,
+    use_qk_norm=True)
+MIXTRAL = dict(**COMMON, intermediate_size=32, num_local_experts=6, sliding_window=None)
+MINIMAX_M2 = dict(**COMMON, intermediate_size=32, num_local_experts=8)
+FAMILIES = {
+    "glm4_moe": ("Glm4Moe", GLM4_MOE),
+    "minimax_m2": ("MiniMaxM2", MINIMAX_M2),
+    "mixtral": ("Mixtral", MIXTRAL),
+    "qwen3_moe": ("Qwen3Moe", QWEN3_MOE),
+}
 
 # rope is given in the layout of the published config files ("rope_theta" and "rope_scaling" at the top); the
 # "parameters" variant has the newer one ("rope_parameters").
@@ -49,6 +66,26 @@ VARIANTS = {
         rope_theta=10000.0,
         rope_scaling=dict(
             rope_type="yarn", factor=4.0, original_max_position_embeddings=64, beta_fast=32.0, beta_slow=1.0)),
+    "glm4_moe_bf16": dict(
+        family="glm4_moe", seed=5, dtype=torch.bfloat16, shards=2, changes=dict(num_hidden_layers=3),
+        extra_keys=dict(num_nextn_predict_layers=1, partial_rotary_factor=0.5), rope_theta=1000000.0,
+        rope_scaling=None),
+    "glm4_moe_groups_f32": dict(
+        family="glm4_moe", seed=6, dtype=torch.float32, shards=1, fused=True,
+        changes=dict(
+            n_routed_experts=12, n_group=4, topk_group=2, n_shared_experts=2, norm_topk_prob=False, use_qk_norm=False,
+            attention_bias=False, tie_word_embeddings=True, num_attention_heads=6, num_key_value_heads=3,
+            moe_intermediate_size=16, routed_scaling_factor=1.0),
+        rope_theta=10000.0, rope_scaling=None, rope_layout="parameters", rotated_share=0.25),
+    "minimax_m2_bf16": dict(
+        family="minimax_m2", seed=7, dtype=torch.bfloat16, shards=1, changes={}, rope_theta=5000000.0,
+        rope_scaling=None, extra_keys=dict(rotary_dim=8, scoring_func="sigmoid", use_qk_norm=True)),
+    "mixtral_bf16": dict(
+        family="mixtral", seed=10, dtype=torch.bfloat16, shards=1, changes=dict(num_experts_per_tok=2),
+        rope_theta=1000000.0, rope_scaling=None),
+    "mixtral_fused_f16": dict(
+        family="mixtral", seed=9, dtype=torch.float16, shards=1, fused=True, changes=dict(sliding_window=24),
+        rope_theta=10000.0, rope_scaling=None, rope_layout="parameters"),
 }
 
 CHAT_TEMPLATE = (
@@ -65,10 +102,21 @@ TEXT = (
 )
 
 
+def family_of(variant):
+    return variant.get("family", "qwen3_moe")
+
+
+def class_name(variant):
+    return FAMILIES[family_of(variant)][0] + "ForCausalLM"
+
+
 def random_weights(model, seed):
     """Gives every parameter a spread at which it moves the logits."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
+        for name, buffer in sorted(model.named_buffers()):
+            if name.endswith("e_score_correction_bias"):
+                buffer.copy_(0.1 * torch.randn(buffer.shape, generator=generator))
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
             if name.endswith("norm.weight"):
@@ -83,23 +131,33 @@ def random_weights(model, seed):
                 parameter.copy_(noise / parameter.shape[-1] ** 0.5)
 
 
-def split_experts(tensors):
+def split_experts(tensors, family):
     """transformers holds the experts of a layer as two 3-D tensors; published checkpoints have one triple each."""
+    like_mixtral = family in ("minimax_m2", "mixtral")
+    names = ("w1", "w3", "w2") if like_mixtral else ("gate_proj", "up_proj", "down_proj")
     split = {}
     for name, tensor in tensors.items():
+        published = name.replace(".mlp.", ".block_sparse_moe.") if like_mixtral else name
         if name.endswith("mlp.experts.gate_up_proj"):
-            prefix = name.removesuffix("gate_up_proj")
+            prefix = published.removesuffix("gate_up_proj")
             for expert, both in enumerate(tensor):
-                gate, up = both.chunk(2)
-                split[f"{prefix}{expert}.gate_proj.weight"] = gate
-                split[f"{prefix}{expert}.up_proj.weight"] = up
+                for part, half in zip(names, both.chunk(2)):
+                    split[f"{prefix}{expert}.{part}.weight"] = half
         elif name.endswith("mlp.experts.down_proj"):
-            prefix = name.removesuffix("down_proj")
+            prefix = published.removesuffix("down_proj")
             for expert, down in enumerate(tensor):
-                split[f"{prefix}{expert}.down_proj.weight"] = down
+                split[f"{prefix}{expert}.{names[2]}.weight"] = down
         else:
-            split[name] = tensor
+            split[published] = tensor
     return split
+
+
+def add_predicting_layer(tensors, settings):
+    """What GLM-4.5 publishes beyond its layers: one that predicts a second token, and is not part of the model."""
+    width = settings["hidden_size"]
+    prefix = f"model.layers.{settings['num_hidden_layers']}"
+    tensors[prefix + ".eh_proj.weight"] = torch.ones(width, 2 * width, dtype=torch.bfloat16)
+    tensors[prefix + ".input_layernorm.weight"] = torch.ones(width, dtype=torch.bfloat16)
 
 
 def write_weights(directory, tensors, shard_count):
@@ -126,11 +184,13 @@ def write_weights(directory, tensors, shard_count):
 def write_configuration(directory, settings, variant):
     """Writes config.json with the keys that the family's published checkpoints have."""
     written = dict(
-        architectures=["Qwen3MoeForCausalLM"], model_type="qwen3_moe", hidden_act="silu", **settings,
-        torch_dtype=str(variant["dtype"]).removeprefix("torch."))
+        architectures=[class_name(variant)], model_type=family_of(variant), hidden_act="silu", **settings,
+        **variant.get("extra_keys", {}), torch_dtype=str(variant["dtype"]).removeprefix("torch."))
     del written["pad_token_id"]
     if variant.get("rope_layout") == "parameters":
         written["rope_parameters"] = dict(rope_type="default", rope_theta=variant["rope_theta"])
+        if "rotated_share" in variant:
+            written["rope_parameters"]["partial_rotary_factor"] = variant["rotated_share"]
         written["dtype"] = written.pop("torch_dtype")
     else:
         written["rope_theta"] = variant["rope_theta"]
@@ -161,14 +221,20 @@ def write_tokenizer(directory, vocabulary_size):
         bos_token_id=0, eos_token_id=[1, 0], do_sample=True, temperature=0.7, top_p=0.8, top_k=20), indent=1) + "\n")
 
 
+def configuration_of(settings, variant, **others):
+    kind = getattr(transformers, FAMILIES[family_of(variant)][0] + "Config")
+    return kind(**settings, **variant.get("extra_keys", {}), **others)
+
+
 def reference(settings, variant, stored):
     """The family's own class in float32 with the weights as they were rounded for storage, read back by file."""
-    scaling = variant["rope_scaling"] or dict(rope_type="default")
-    configuration = transformers.Qwen3MoeConfig(
-        **settings, rope_parameters=dict(rope_theta=variant["rope_theta"], **scaling))
+    rope = dict(rope_theta=variant["rope_theta"], **(variant["rope_scaling"] or dict(rope_type="default")))
+    if "rotated_share" in variant:
+        rope["partial_rotary_factor"] = variant["rotated_share"]
+    configuration = configuration_of(settings, variant, rope_parameters=rope)
     configuration._attn_implementation = "eager"
     with tempfile.TemporaryDirectory() as directory:
-        configuration.architectures = ["Qwen3MoeForCausalLM"]
+        configuration.architectures = [class_name(variant)]
         configuration.save_pretrained(directory)
         plain = {name: tensor.float().contiguous().clone() for name, tensor in stored.items()}
         save_file(plain, pathlib.Path(directory) / "model.safetensors", metadata={"format": "pt"})
@@ -183,13 +249,32 @@ def rounded(tensor, digits=6):
     return [round(float(value), digits) for value in tensor]
 
 
+def choices(module, arguments, logits):
+    """What a router ranks experts by: probabilities; or scores with a bias, -inf outside of the best groups."""
+    bias = arguments[1] if len(arguments) > 1 else getattr(module, "e_score_correction_bias", None)
+    if bias is None:
+        return logits.softmax(-1)
+    ranked = logits.sigmoid() + bias
+    if getattr(module, "num_group", 1) > 1:
+        groups = ranked.unflatten(-1, (module.num_group, -1))
+        best = groups.topk(2, -1).values.sum(-1).topk(module.topk_group, -1).indices
+        chosen = torch.zeros(groups.shape[:-1], dtype=torch.bool).scatter(-1, best, True)
+        ranked = groups.masked_fill(~chosen[..., None], float("-inf")).flatten(-2)
+    return ranked
+
+
 def record_routers(model):
     """What the routers say during the next forward passes: a list that fills, one pair per layer with a router."""
     records = []
+
+    def record(module, arguments, result):
+        ranked, chosen = choices(module, arguments, result[0]), result[2]
+        order = ranked.gather(-1, chosen).sort(dim=-1, descending=True, stable=True).indices
+        records.append((ranked, chosen.gather(-1, order)))
+
     for name, module in model.named_modules():
         if name.endswith("mlp.gate"):
-            module.register_forward_hook(
-                lambda module, arguments, result: records.append((result[0].softmax(-1), result[2])))
+            module.register_forward_hook(record)
     return records
 
 
@@ -228,22 +313,26 @@ def answer(model, prompt, records):
 
 def make(name):
     variant = VARIANTS[name]
-    settings = {**BASE, **variant["changes"]}
+    settings = {**FAMILIES[family_of(variant)][1], **variant["changes"]}
     directory = HERE / "checkpoints" / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    model = transformers.AutoModelForCausalLM.from_config(transformers.Qwen3MoeConfig(**settings))
+    model = transformers.AutoModelForCausalLM.from_config(configuration_of(settings, variant))
     random_weights(model, variant["seed"])
-    stored = {key: value.to(variant["dtype"]) for key, value in model.state_dict().items()}
+    stored = {
+        key: value if key.endswith("e_score_correction_bias") else value.to(variant["dtype"])
+        for key, value in model.state_dict().items()}
     if settings["tie_word_embeddings"]:
         stored.pop("lm_head.weight", None)
+    # The reference always gets the split form: it is the one that is published.
+    oracle = reference(settings, variant, split_experts(stored, family_of(variant)))
     if not variant.get("fused"):
-        stored = split_experts(stored)
+        stored = split_experts(stored, family_of(variant))
+    if variant.get("extra_keys", {}).get("num_nextn_predict_layers"):
+        add_predicting_layer(stored, settings)
     write_weights(directory, stored, variant["shards"])
     write_configuration(directory, settings, variant)
     write_tokenizer(directory, settings["vocab_size"])
-    # The reference always gets the split form: it is the one that is published for this family.
-    oracle = reference(settings, variant, split_experts(stored))
     records = record_routers(oracle)
     generator = torch.Generator().manual_seed(variant["seed"] + 1000)
     prompts = [torch.randint(3, settings["vocab_size"], (length,), generator=generator) for length in PROMPT_LENGTHS]

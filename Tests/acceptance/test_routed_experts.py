@@ -81,9 +81,10 @@ def test_the_experts_are_those_of_the_reference(start_cluster):
         config = json.loads((checkpoint / "config.json").read_text())
         model = cluster.status()["model"]
         assert model["layers"] == config["num_hidden_layers"]
-        assert model["experts"] == config.get("num_experts", config.get("num_local_experts"))
+        counts = [config.get(key) for key in ("num_experts", "num_local_experts", "n_routed_experts")]
+        assert model["experts"] in counts
         assert model["expertsPerToken"] == config["num_experts_per_tok"]
-        dense = set(config.get("mlp_only_layers") or [])
+        dense = {*(config.get("mlp_only_layers") or []), *range(config.get("first_k_dense_replace", 0))}
         step = config.get("decoder_sparse_step", 1)
         routed = [layer for layer in range(model["layers"]) if layer not in dense and (layer + 1) % step == 0]
         assert model["mixtureLayers"] == routed

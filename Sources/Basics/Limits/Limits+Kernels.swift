@@ -15,6 +15,8 @@ extension Limits {
         public static let matrixColumnsMax = 1 << 24
         /// Memory for weights is taken from the system in pieces of this size, in bytes; a larger matrix has its own.
         public static let weightPieceBytes = 64 << 20
+        /// Most groups that a router's experts are divided into; the kernel has room for so many.
+        public static let routerGroupsMax = 256
         /// Longest time that idle compute threads spin before they sleep, in microseconds.
         public static let spinMicrosecondsMax = 1_000_000
     }

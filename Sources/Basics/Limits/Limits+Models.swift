@@ -10,6 +10,8 @@ extension Limits {
         public static let headsMax = 4096
         /// Most experts of a layer.
         public static let expertsMax = 65_536
+        /// Most shared experts of a layer; they are stored as one that is so many times as wide.
+        public static let sharedExpertsMax = 256
         /// Largest vocabulary.
         public static let vocabularyMax = 1 << 24
         /// Longest context, in tokens.

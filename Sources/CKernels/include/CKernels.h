@@ -83,6 +83,24 @@ typedef struct colony_attention_arguments {
     float *_Nullable sums; // scratch, group floats
 } colony_attention_arguments;
 
+/// How a router turns logits into scores; the index of the table's `router_scores`.
+enum { COLONY_ROUTER_SOFTMAX, COLONY_ROUTER_SIGMOID, COLONY_ROUTER_SCORING_COUNT };
+
+/// Most groups that a router's experts may be divided into.
+#define COLONY_ROUTER_GROUPS_MAX 256
+
+/// How scores choose experts; see `operations/router.h`.
+typedef struct colony_router_arguments {
+    const float *_Nullable bias; // per expert, added for the choice only, or null
+    size_t count; // of experts
+    size_t top_k; // at most as many as the chosen groups have
+    size_t groups; // divides `count`; 1 where there are none, else groups have at least two experts
+    size_t chosen_groups; // from 1 to `groups`
+    int normalise; // whether weights are divided by their sum
+    float epsilon; // added to that sum
+    float scale; // of the weights
+} colony_router_arguments;
+
 typedef void (*colony_linear_kernel)(
     const colony_linear_arguments *_Nonnull arguments, size_t first_panel, size_t panel_count);
 
@@ -97,8 +115,9 @@ typedef struct colony_kernel_table {
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
     void (*add)(const float *addend, float *sum, size_t count);
-    void (*softmax_top_k)(
-        const float *logits, size_t count, size_t top_k, int normalise, int32_t *experts, float *weights);
+    void (*_Nonnull router_scores[COLONY_ROUTER_SCORING_COUNT])(float *row, size_t count); // in place
+    void (*router_choose)(
+        const colony_router_arguments *arguments, const float *scores, int32_t *experts, float *weights);
     // The three steps of attention, in this order: scores of some blocks, weights of one head, some dimensions of the
     // output, `first_dim` a multiple of 16. No bit depends on how a step is cut.
     void (*_Nonnull attention_scores[COLONY_KEY_VALUE_FORMAT_COUNT])(

@@ -22,7 +22,7 @@
 
 #include "elementwise.h"
 #include "norm.h"
-#include "softmax_top_k.h"
+#include "router.h"
 #include "linear_finish.h"
 #include "quantise.h"
 #include "key_values.h"
@@ -66,7 +66,8 @@ static const colony_kernel_table table = {
     .rms_norm = rms_norm,
     .rotate = rotate,
     .add = add,
-    .softmax_top_k = softmax_top_k,
+    .router_scores = {router_softmax, router_sigmoid},
+    .router_choose = router_choose,
     .attention_scores = {attention_scores_f32, attention_scores_f16, attention_scores_int8},
     .attention_weights = {attention_weights_f32, attention_weights_f16, attention_weights_int8},
     .attention_values = {attention_values_f32, attention_values_f16, attention_values_int8},

@@ -18,23 +18,4 @@ extension Reference {
         }
         return result
     }
-
-    /// Softmax of a row, the `topK` largest in descending order, ties to the lower index, NaN last.
-    public static func softmaxTopK(
-        _ logits: [Float], topK: Int, normalise: Bool
-    ) -> (experts: [Int32], weights: [Float]) {
-        let maximum = greatest(logits)
-        let exponentials = logits.map { exp($0 - maximum) }
-        let sum = laneSum(exponentials)
-        let probabilities = exponentials.map { $0 / sum }
-        let rank = probabilities.map { $0.isNaN ? -1 : $0 }
-        let order = rank.indices.sorted { rank[$0] != rank[$1] ? rank[$0] > rank[$1] : $0 < $1 }
-        let chosen = order.prefix(topK)
-        var weights = chosen.map { probabilities[$0] }
-        if normalise {
-            let total = weights.reduce(0, +)
-            weights = weights.map { $0 / total }
-        }
-        return (chosen.map { Int32($0) }, weights)
-    }
 }

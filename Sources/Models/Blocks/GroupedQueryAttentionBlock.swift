@@ -28,6 +28,25 @@ final class GroupedQueryAttentionBlock: Sendable {
     private let keyNorm: [Float]?
     private let normEpsilon: Float
 
+    /// The norms' weights; their widths say whether a norm goes over a head or over the whole projection.
+    private static func norms(
+        _ shape: GroupedQueryAttentionDescription, _ checkpoint: Checkpoint
+    ) throws(WeightsError) -> (query: [Float]?, key: [Float]?) {
+        switch shape.norms {
+        case .eachHead(let queryName, let keyName):
+            return (
+                try checkpoint.tensor(queryName, shape: [shape.headWidth]).floats(),
+                try checkpoint.tensor(keyName, shape: [shape.headWidth]).floats()
+            )
+        case .none: return (nil, nil)
+        case .wholeProjection(let queryName, let keyName):
+            return (
+                try checkpoint.tensor(queryName, shape: [shape.headCount * shape.headWidth]).floats(),
+                try checkpoint.tensor(keyName, shape: [shape.keyValueHeadCount * shape.headWidth]).floats()
+            )
+        }
+    }
+
     init(
         _ shape: GroupedQueryAttentionDescription, model: ModelDescription, _ checkpoint: Checkpoint
     ) throws(WeightsError) {
@@ -39,12 +58,7 @@ final class GroupedQueryAttentionBlock: Sendable {
         key = try LinearBlock(shape.key, outputs: keyWidth, inputs: model.hiddenSize, checkpoint)
         value = try LinearBlock(shape.value, outputs: keyWidth, inputs: model.hiddenSize, checkpoint)
         output = try LinearBlock(shape.output, outputs: model.hiddenSize, inputs: queryWidth, checkpoint)
-        queryNorm = try shape.queryNormName.map { name throws(WeightsError) in
-            try checkpoint.tensor(name, shape: [shape.headWidth]).floats()
-        }
-        keyNorm = try shape.keyNormName.map { name throws(WeightsError) in
-            try checkpoint.tensor(name, shape: [shape.headWidth]).floats()
-        }
+        (queryNorm, keyNorm) = try Self.norms(shape, checkpoint)
     }
 
     /// `normed` `[rows, hidden]` → `projected` `[rows, hidden]`, the block's contribution to the residual stream.
@@ -60,8 +74,8 @@ final class GroupedQueryAttentionBlock: Sendable {
         compute.linear(query.matrix, input: input, output: queries, bias: query.bias)
         compute.linear(key.matrix, input: input, output: keys, bias: key.bias)
         compute.linear(value.matrix, input: input, output: values, bias: value.bias)
-        normaliseHeads(queries, queryNorm, compute)
-        normaliseHeads(keys, keyNorm, compute)
+        normalise(queries, queryNorm, compute)
+        normalise(keys, keyNorm, compute)
         rotate(queries, headCount: shape.headCount, range, state)
         rotate(keys, headCount: shape.keyValueHeadCount, range, state)
         // All sequences of an engine share one pool, and so its layouts.
@@ -86,10 +100,10 @@ final class GroupedQueryAttentionBlock: Sendable {
             blockPositions: Limits.Models.keyValueBlockPositions)
     }
 
-    private func normaliseHeads(_ rows: RowsView, _ weight: [Float]?, _ compute: Compute) {
+    private func normalise(_ rows: RowsView, _ weight: [Float]?, _ compute: Compute) {
         guard let weight else { return }
-        let heads = rows.reshaped(width: shape.headWidth)
-        compute.rmsNorm(heads, weight: weight, epsilon: normEpsilon, output: heads)
+        let parts = rows.reshaped(width: weight.count)
+        compute.rmsNorm(parts, weight: weight, epsilon: normEpsilon, output: parts)
     }
 
     private func rotate(_ rows: RowsView, headCount: Int, _ range: Range<Int>, _ state: ForwardState) {

@@ -2,17 +2,30 @@ import Basics
 import Kernels
 import Weights
 
-/// A softmax router in front of experts that an `ExpertBackend` computes.
+/// A router in front of experts that an `ExpertBackend` computes, and the shared expert, if there is one, which is
+/// computed here while the others are under way.
+///
+/// The order of additions is one and the same for any number of workers, none included, and any batch: the shared
+/// expert's row is added to the residual stream first (`begin`), then the routed rows one by one in the router's order
+/// (`ExpertBackend.combine`).
 final class MixtureBlock: Sendable {
     private let shape: MixtureDescription
     private let router: PackedMatrix
+    private let choiceBias: [Float]?
+    private let sharedExpert: DenseFeedForwardBlock?
 
     init(_ shape: MixtureDescription, model: ModelDescription, _ checkpoint: Checkpoint) throws(WeightsError) {
         self.shape = shape
-        router = try checkpoint.tensor(shape.routerName, shape: [shape.expertCount, model.hiddenSize]).packed()
+        router = try checkpoint.tensor(shape.router.weightName, shape: [shape.expertCount, model.hiddenSize]).packed()
+        choiceBias = try shape.router.choiceBiasName.map { name throws(WeightsError) in
+            try checkpoint.tensor(name, shape: [shape.expertCount]).floats()
+        }
+        sharedExpert = try shape.sharedExpert.map { shared throws(WeightsError) in
+            try DenseFeedForwardBlock(shared, model: model, checkpoint)
+        }
     }
 
-    /// Routes the `normed` rows of `range` and hands them to the experts.
+    /// Routes the `normed` rows of `range`, hands them to the experts, and adds the shared expert's to `hidden`.
     func begin(
         layer: LayerIndex, slot: Int, rows range: Range<Int>, _ state: ForwardState, _ experts: any ExpertBackend
     ) throws(ExpertBackendError) {
@@ -26,14 +39,18 @@ final class MixtureBlock: Sendable {
         try experts.begin(slot: slot, layer: layer, input: input, routing: routing)
         state.phases.dispatchSeconds += (ContinuousClock.now - start).seconds
         state.routing[slot] = routing
+        guard let sharedExpert else { return }
+        state.phases.denseSeconds += timed {
+            sharedExpert.forward(rows: range, state)
+            state.compute.add(state.projected.view(range), to: state.hidden.view(range))
+        }
     }
 
     private func route(_ range: Range<Int>, _ state: ForwardState, _ routing: inout Routing) {
         let logits = state.routerLogits.view(range, width: shape.expertCount)
         state.compute.linear(router, input: state.normed.view(range), output: logits)
-        state.compute.softmaxTopK(
-            logits: logits, topK: shape.expertsPerToken, normalise: shape.normalisesWeights, experts: &routing.experts,
-            weights: &routing.weights)
+        state.compute.route(
+            shape.router.rule, logits: logits, bias: choiceBias, experts: &routing.experts, weights: &routing.weights)
         state.record.note(routing, rows: range)
     }
 }
@@ -71,8 +88,8 @@ extension MixtureDescription {
         of expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
     ) throws(WeightsError) -> (gate: Tensor, up: Tensor, down: Tensor) {
         switch storage {
-        case .separate(let prefix):
-            let names = GatedFeedForwardDescription(prefix: "\(prefix).\(expert)", width: expertWidth)
+        case .separate(let prefix, let names):
+            let names = GatedFeedForwardDescription(prefix: "\(prefix).\(expert)", width: expertWidth, names: names)
             return (
                 try checkpoint.tensor(names.gateName, shape: [expertWidth, hiddenSize]),
                 try checkpoint.tensor(names.upName, shape: [expertWidth, hiddenSize]),

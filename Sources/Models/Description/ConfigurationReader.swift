@@ -70,6 +70,12 @@ public struct ConfigurationReader: Sendable {
         return numbers
     }
 
+    /// `sliding_window`, the most positions that a token sees; nil if the key is missing.
+    func window() throws(ModelError) -> Int? {
+        guard value("sliding_window") != nil else { return nil }
+        return try integer("sliding_window", in: 1...Limits.Models.contextTokensMax)
+    }
+
     /// An object of its own; nil if the key is missing.
     public func object(_ key: String) throws(ModelError) -> ConfigurationReader? {
         guard let value = value(key) else { return nil }

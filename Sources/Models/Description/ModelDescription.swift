@@ -79,6 +79,16 @@ public struct LinearNames: Hashable, Sendable {
 /// Grouped-query attention (Ainslie et al., arXiv 2305.13245) with rotary positions and optional norms on queries and
 /// keys.
 public struct GroupedQueryAttentionDescription: Sendable {
+    /// RMS norms between the projections and the rotation.
+    public enum QueryKeyNorms: Hashable, Sendable {
+        /// Each head by itself, all with one weight, `[headWidth]`.
+        case eachHead(queryName: String, keyName: String)
+        /// None.
+        case none
+        /// A whole projection at once: `[headCount · headWidth]` and `[keyValueHeadCount · headWidth]`.
+        case wholeProjection(queryName: String, keyName: String)
+    }
+
     /// Query heads.
     public let headCount: Int
     /// Key and value heads; divides `headCount`.
@@ -87,7 +97,7 @@ public struct GroupedQueryAttentionDescription: Sendable {
     public let headWidth: Int
     /// Most positions, its own included, that a token sees; nil: all before it.
     public let windowTokens: Int?
-    /// Rotary positions.
+    /// Rotary positions; where they turn fewer dimensions than a head has, the others stay as they are.
     public let rotary: RotaryDescription
     /// `[headCount · headWidth, hiddenSize]`.
     public let query: LinearNames
@@ -97,16 +107,13 @@ public struct GroupedQueryAttentionDescription: Sendable {
     public let value: LinearNames
     /// `[hiddenSize, headCount · headWidth]`.
     public let output: LinearNames
-    /// Norm of each query head, `[headWidth]`; nil if there is none.
-    public let queryNormName: String?
-    /// Norm of each key head, `[headWidth]`; nil if there is none.
-    public let keyNormName: String?
+    /// Norms of queries and keys.
+    public let norms: QueryKeyNorms
 
     /// Describes an attention block.
     public init(
         headCount: Int, keyValueHeadCount: Int, headWidth: Int, windowTokens: Int?, rotary: RotaryDescription,
-        query: LinearNames, key: LinearNames, value: LinearNames, output: LinearNames, queryNormName: String?,
-        keyNormName: String?
+        query: LinearNames, key: LinearNames, value: LinearNames, output: LinearNames, norms: QueryKeyNorms
     ) {
         self.headCount = headCount
         self.keyValueHeadCount = keyValueHeadCount
@@ -117,76 +124,6 @@ public struct GroupedQueryAttentionDescription: Sendable {
         self.key = key
         self.value = value
         self.output = output
-        self.queryNormName = queryNormName
-        self.keyNormName = keyNormName
-    }
-}
-
-/// What follows attention in a layer.
-public enum FeedForwardDescription: Sendable {
-    /// One gated FFN for all tokens.
-    case dense(GatedFeedForwardDescription)
-    /// A router and its experts.
-    case mixture(MixtureDescription)
-}
-
-/// A gated FFN: `down(silu(gate(x)) · up(x))`.
-public struct GatedFeedForwardDescription: Sendable {
-    /// Width between the projections.
-    public let width: Int
-    /// `[width, hiddenSize]`.
-    public let gateName: String
-    /// `[width, hiddenSize]`.
-    public let upName: String
-    /// `[hiddenSize, width]`.
-    public let downName: String
-
-    /// Describes a gated FFN whose projections are stored under `prefix`.
-    public init(prefix: String, width: Int) {
-        self.width = width
-        gateName = prefix + ".gate_proj.weight"
-        upName = prefix + ".up_proj.weight"
-        downName = prefix + ".down_proj.weight"
-    }
-}
-
-/// A softmax router with its experts (Shazeer et al., arXiv 1701.06538).
-public struct MixtureDescription: Sendable {
-    /// How the experts of a layer are stored.
-    public enum Storage: Hashable, Sendable {
-        /// Two tensors for all experts: `prefix.gate_up_proj` `[experts, 2 · width, hidden]` and
-        /// `prefix.down_proj` `[experts, hidden, width]`.
-        case fused(prefix: String)
-        /// Three tensors per expert: `prefix.<expert>.gate_proj.weight` and so on.
-        case separate(prefix: String)
-        /// Three tensors for all experts: `prefix.gate_proj` and `prefix.up_proj` `[experts, width, hidden]` and
-        /// `prefix.down_proj` `[experts, hidden, width]`. So GGUF files have them.
-        case stacked(prefix: String)
-    }
-
-    /// The router, `[expertCount, hiddenSize]`.
-    public let routerName: String
-    /// Experts of the layer.
-    public let expertCount: Int
-    /// Experts that each token picks.
-    public let expertsPerToken: Int
-    /// Whether the weights of the picked experts are divided by their sum.
-    public let normalisesWeights: Bool
-    /// Width of one expert.
-    public let expertWidth: Int
-    /// Where the experts are stored.
-    public let storage: Storage
-
-    /// Describes a router and its experts.
-    public init(
-        routerName: String, expertCount: Int, expertsPerToken: Int, normalisesWeights: Bool, expertWidth: Int,
-        storage: Storage
-    ) {
-        self.routerName = routerName
-        self.expertCount = expertCount
-        self.expertsPerToken = expertsPerToken
-        self.normalisesWeights = normalisesWeights
-        self.expertWidth = expertWidth
-        self.storage = storage
+        self.norms = norms
     }
 }

@@ -12,13 +12,12 @@ public struct RotaryDescription: Hashable, Sendable {
     public let attentionFactor: Float
 
     /// Reads `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (published files).
-    /// `dimensions` is the number of rotated dimensions per head.
-    public init(_ configuration: ConfigurationReader, dimensions: Int) throws(ModelError) {
-        let hasParameters = configuration.value("rope_parameters") != nil
-        let source =
-            try configuration.object(hasParameters ? "rope_parameters" : "rope_scaling")
-            ?? ConfigurationReader(JSON.array([]))
-        let theta = try source.positive("rope_theta", default: configuration.positive("rope_theta", default: 10_000))
+    /// `dimensions` is the number of rotated dimensions per head, `theta` what holds if the file does not say it.
+    public init(
+        _ configuration: ConfigurationReader, dimensions: Int, theta fallback: Double = 10_000
+    ) throws(ModelError) {
+        let source = try Self.source(configuration)
+        let theta = try source.positive("rope_theta", default: configuration.positive("rope_theta", default: fallback))
         let typeKey = source.value("rope_type") == nil && source.value("type") != nil ? "type" : "rope_type"
         let type = try source.choice(typeKey, of: Self.supportedTypes, default: "default")
         let plain = Self.frequencies(theta: theta, dimensions: dimensions)
@@ -39,6 +38,28 @@ public struct RotaryDescription: Hashable, Sendable {
             inverseFrequencies = plain.map(Float.init)
             attentionFactor = 1
         }
+    }
+
+    /// How many dimensions of a head are rotated: `partial_rotary_factor` of them, beside the other rotary keys or at
+    /// the top; `fallback` is the family's own.
+    static func rotatedDimensions(
+        _ configuration: ConfigurationReader, headWidth: Int, fallback: Double
+    ) throws(ModelError) -> Int {
+        let key = "partial_rotary_factor"
+        let factor = try source(configuration).number(key, default: configuration.number(key, default: fallback))
+        let dimensions = Double(headWidth) * factor
+        guard factor > 0, factor <= 1, dimensions >= 2, Int(dimensions) % 2 == 0 else {
+            throw .configurationInvalid(
+                key: key, found: "\(factor)",
+                expected: "a share of head_dim, \(headWidth), that is an even number of dimensions")
+        }
+        return Int(dimensions)
+    }
+
+    private static func source(_ configuration: ConfigurationReader) throws(ModelError) -> ConfigurationReader {
+        let hasParameters = configuration.value("rope_parameters") != nil
+        return try configuration.object(hasParameters ? "rope_parameters" : "rope_scaling")
+            ?? ConfigurationReader(JSON.array([]))
     }
 
     private static func frequencies(theta: Double, dimensions: Int) -> [Double] {

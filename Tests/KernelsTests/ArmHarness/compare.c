@@ -150,6 +150,24 @@ static void compare_attention(
     free(query), free(scores), free(sums);
 }
 
+static void compare_router(int scoring, const float *logits, const float *bias, size_t width) {
+    int32_t experts[2][8];
+    memcpy(first_result, logits, width * sizeof *logits), memcpy(second_result, logits, width * sizeof *logits);
+    generic->router_scores[scoring](first_result, width), neon->router_scores[scoring](second_result, width);
+    expect_equal("router_scores", first_result, second_result, width);
+    colony_router_arguments arguments = {
+        .bias = width % 2 ? bias : 0, .count = width, .top_k = width < 8 ? width : 8,
+        .groups = width % 4 == 0 && width >= 16 ? 4 : 1, .normalise = (int)(width & 1), .epsilon = 1e-20f,
+        .scale = 2.5f};
+    arguments.chosen_groups = (arguments.groups + 1) / 2;
+    float weights[2][8];
+    generic->router_choose(&arguments, first_result, experts[0], weights[0]);
+    neon->router_choose(&arguments, second_result, experts[1], weights[1]);
+    expect_equal("router_choose", weights[0], weights[1], arguments.top_k);
+    const size_t bytes = arguments.top_k * sizeof(int32_t);
+    if (memcmp(experts[0], experts[1], bytes) && failures++ < 20) printf("router_choose: experts\n");
+}
+
 static void compare_rows(size_t width) {
     float *a = random_floats(width * 2), *b = random_floats(width), *c = random_floats(width);
     generic->rms_norm(a, b, 1e-6f, first_result, width), neon->rms_norm(a, b, 1e-6f, second_result, width);
@@ -161,13 +179,8 @@ static void compare_rows(size_t width) {
     expect_equal("rotate", first_result, second_result, width * 2);
     generic->add(b, first_result, width), neon->add(b, second_result, width);
     expect_equal("add", first_result, second_result, width);
-    int32_t experts[2][1024];
-    size_t top_k = width < 8 ? width : 8;
     if (width % 3 == 0) a[width / 2] = __builtin_nanf("");
-    generic->softmax_top_k(a, width, top_k, (int)(width & 1), experts[0], first_result);
-    neon->softmax_top_k(a, width, top_k, (int)(width & 1), experts[1], second_result);
-    expect_equal("softmax_top_k", first_result, second_result, top_k);
-    if (memcmp(experts[0], experts[1], top_k * sizeof(int32_t)) && failures++ < 20) printf("softmax_top_k: experts\n");
+    for (int scoring = 0; scoring < COLONY_ROUTER_SCORING_COUNT; scoring++) compare_router(scoring, a, b, width);
     free(a), free(b), free(c);
 }
 

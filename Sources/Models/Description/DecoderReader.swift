@@ -1,0 +1,123 @@
+import Basics
+
+/// What nearly every family says under the same keys of `config.json`, and stores under the same names: embedding,
+/// pre-norm layers, last norm, head.
+struct DecoderReader {
+    /// Width of the residual stream.
+    let hiddenSize: Int
+    /// Layers. Tensors of layers beyond (those that predict further tokens, as in DeepSeek-V3) are not read.
+    let layerCount: Int
+    private let configuration: ConfigurationReader
+
+    init(_ configuration: ConfigurationReader) throws(ModelError) {
+        self.configuration = configuration
+        _ = try configuration.choice("hidden_act", of: ["silu"], default: "silu")
+        hiddenSize = try configuration.integer("hidden_size", in: 1...Limits.Models.widthMax)
+        layerCount = try configuration.integer("num_hidden_layers", in: 1...Limits.Models.layersMax)
+    }
+
+    /// The whole model; `feedForward` is told the index of a layer and the prefix of its names, `normEpsilon` is what
+    /// holds if the file does not say it.
+    func describe(
+        _ family: String, normEpsilon: Double, attention: AttentionReader,
+        feedForward: (_ index: Int, _ prefix: String) -> FeedForwardDescription
+    ) throws(ModelError) -> ModelDescription {
+        let isTied = try configuration.bool("tie_word_embeddings", default: false)
+        return ModelDescription(
+            family: family,
+            hiddenSize: hiddenSize,
+            vocabularySize: try configuration.integer("vocab_size", in: 1...Limits.Models.vocabularyMax),
+            contextTokensMax: try configuration.integer(
+                "max_position_embeddings", in: 1...Limits.Models.contextTokensMax),
+            normEpsilon: Float(try configuration.positive("rms_norm_eps", default: normEpsilon)),
+            embeddingName: "model.embed_tokens.weight",
+            finalNormName: "model.norm.weight",
+            headName: isTied ? "model.embed_tokens.weight" : "lm_head.weight",
+            layers: (0..<layerCount).map { index in
+                let prefix = "model.layers.\(index)"
+                return LayerDescription(
+                    attentionNormName: prefix + ".input_layernorm.weight",
+                    attention: attention.layer(prefix: prefix + ".self_attn"),
+                    feedForwardNormName: prefix + ".post_attention_layernorm.weight",
+                    feedForward: feedForward(index, prefix))
+            })
+    }
+}
+
+/// What the attention blocks of all layers have in common: the usual keys, and how a family differs from the others.
+struct AttentionReader {
+    /// Which norms stand between projections and rotation; their names are the usual ones.
+    enum Norms {
+        case eachHead, none, wholeProjection
+    }
+
+    /// How a family differs.
+    struct Variation {
+        /// Norms of queries and keys.
+        var norms = Norms.none
+        /// Whether the projections to queries, keys and values have biases.
+        var hasInputBias = false
+        /// Whether the projection back to the hidden size has one.
+        var hasOutputBias = false
+        /// Most positions that a token sees; nil: all.
+        var windowTokens: Int?
+        /// The share of a head that is rotated where the file does not say it.
+        var rotatedShare = 1.0
+        /// The base of the rotary frequencies where the file does not say it.
+        var rotaryTheta = 10_000.0
+    }
+
+    let headCount: Int
+    let keyValueHeadCount: Int
+    let headWidth: Int
+    let rotary: RotaryDescription
+    private let variation: Variation
+
+    init(_ configuration: ConfigurationReader, hiddenSize: Int, _ variation: Variation) throws(ModelError) {
+        self.variation = variation
+        headCount = try configuration.integer("num_attention_heads", in: 1...Limits.Models.headsMax)
+        keyValueHeadCount = try configuration.integer(
+            "num_key_value_heads", in: 1...Limits.Models.headsMax, default: headCount)
+        guard headCount % keyValueHeadCount == 0 else {
+            throw .configurationInvalid(
+                key: "num_key_value_heads", found: String(keyValueHeadCount),
+                expected: "a divisor of num_attention_heads, \(headCount)")
+        }
+        headWidth = try Self.headWidth(configuration, hiddenSize: hiddenSize, headCount: headCount)
+        let dimensions = try RotaryDescription.rotatedDimensions(
+            configuration, headWidth: headWidth, fallback: variation.rotatedShare)
+        rotary = try RotaryDescription(configuration, dimensions: dimensions, theta: variation.rotaryTheta)
+    }
+
+    /// Width of one head: `head_dim`, or an equal share of the hidden size.
+    static func headWidth(
+        _ configuration: ConfigurationReader, hiddenSize: Int, headCount: Int
+    ) throws(ModelError) -> Int {
+        let width = try configuration.integer(
+            "head_dim", in: 2...Limits.Models.widthMax, default: hiddenSize / headCount)
+        guard width % 2 == 0 else {
+            throw .configurationInvalid(key: "head_dim", found: String(width), expected: "an even number")
+        }
+        return width
+    }
+
+    func layer(prefix: String) -> GroupedQueryAttentionDescription {
+        func linear(_ name: String, _ hasBias: Bool) -> LinearNames {
+            LinearNames(prefix: "\(prefix).\(name)", hasBias: hasBias)
+        }
+        return GroupedQueryAttentionDescription(
+            headCount: headCount, keyValueHeadCount: keyValueHeadCount, headWidth: headWidth,
+            windowTokens: variation.windowTokens, rotary: rotary,
+            query: linear("q_proj", variation.hasInputBias), key: linear("k_proj", variation.hasInputBias),
+            value: linear("v_proj", variation.hasInputBias), output: linear("o_proj", variation.hasOutputBias),
+            norms: norms(queryName: prefix + ".q_norm.weight", keyName: prefix + ".k_norm.weight"))
+    }
+
+    private func norms(queryName: String, keyName: String) -> GroupedQueryAttentionDescription.QueryKeyNorms {
+        switch variation.norms {
+        case .eachHead: .eachHead(queryName: queryName, keyName: keyName)
+        case .none: .none
+        case .wholeProjection: .wholeProjection(queryName: queryName, keyName: keyName)
+        }
+    }
+}

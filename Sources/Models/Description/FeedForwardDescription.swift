@@ -1,0 +1,103 @@
+import Kernels
+
+/// What follows attention in a layer.
+public enum FeedForwardDescription: Sendable {
+    /// One gated FFN for all tokens.
+    case dense(GatedFeedForwardDescription)
+    /// A router and its experts.
+    case mixture(MixtureDescription)
+}
+
+/// What a family calls the three projections of a gated FFN.
+public struct ProjectionNames: Hashable, Sendable {
+    /// The projection that the activation is applied to.
+    public let gate: String
+    /// The projection that the activated one is multiplied with.
+    public let up: String
+    /// The projection back to the hidden size.
+    public let down: String
+
+    /// `gate_proj`, `up_proj`, `down_proj`: what most families say.
+    public static let words = ProjectionNames(gate: "gate_proj", up: "up_proj", down: "down_proj")
+    /// `w1`, `w3`, `w2`: what Mixtral and its relatives say.
+    public static let numbers = ProjectionNames(gate: "w1", up: "w3", down: "w2")
+}
+
+/// A gated FFN: `down(silu(gate(x)) · up(x))`.
+public struct GatedFeedForwardDescription: Sendable {
+    /// Width between the projections.
+    public let width: Int
+    /// `[width, hiddenSize]`.
+    public let gateName: String
+    /// `[width, hiddenSize]`.
+    public let upName: String
+    /// `[hiddenSize, width]`.
+    public let downName: String
+
+    /// Describes a gated FFN whose projections are stored under `prefix`.
+    public init(prefix: String, width: Int, names: ProjectionNames = .words) {
+        self.width = width
+        gateName = "\(prefix).\(names.gate).weight"
+        upName = "\(prefix).\(names.up).weight"
+        downName = "\(prefix).\(names.down).weight"
+    }
+}
+
+/// A linear layer that scores every expert, and what follows from the scores.
+public struct RouterDescription: Hashable, Sendable {
+    /// The weight, `[experts, hiddenSize]`.
+    public let weightName: String
+    /// What is added to the scores for the choice of experts, but not to their weights, `[experts]` (Wang et al., arXiv
+    /// 2408.15664); nil if nothing is.
+    public let choiceBiasName: String?
+    /// How scores are made, and how they choose and weigh experts.
+    public let rule: RouterRule
+
+    /// Describes a router.
+    public init(weightName: String, choiceBiasName: String? = nil, rule: RouterRule) {
+        self.weightName = weightName
+        self.choiceBiasName = choiceBiasName
+        self.rule = rule
+    }
+}
+
+/// A router with its experts (Shazeer et al., arXiv 1701.06538).
+public struct MixtureDescription: Sendable {
+    /// How the experts of a layer are stored.
+    public enum Storage: Hashable, Sendable {
+        /// Two tensors for all experts: `prefix.gate_up_proj` `[experts, 2 · width, hidden]` and
+        /// `prefix.down_proj` `[experts, hidden, width]`.
+        case fused(prefix: String)
+        /// Three tensors per expert: `prefix.<expert>.gate_proj.weight` and so on.
+        case separate(prefix: String, names: ProjectionNames = .words)
+        /// Three tensors for all experts: `prefix.gate_proj` and `prefix.up_proj` `[experts, width, hidden]` and
+        /// `prefix.down_proj` `[experts, hidden, width]`. So GGUF files have them.
+        case stacked(prefix: String)
+    }
+
+    /// The router.
+    public let router: RouterDescription
+    /// Experts of the layer.
+    public let expertCount: Int
+    /// Width of one expert.
+    public let expertWidth: Int
+    /// Where the experts are stored.
+    public let storage: Storage
+    /// An FFN that every token passes beside its experts (Dai et al., arXiv 2401.06066); nil if there is none.
+    public let sharedExpert: GatedFeedForwardDescription?
+
+    /// Experts that each token picks.
+    public var expertsPerToken: Int { router.rule.expertsPerToken }
+
+    /// Describes a router and its experts.
+    public init(
+        router: RouterDescription, expertCount: Int, expertWidth: Int, storage: Storage,
+        sharedExpert: GatedFeedForwardDescription? = nil
+    ) {
+        self.router = router
+        self.expertCount = expertCount
+        self.expertWidth = expertWidth
+        self.storage = storage
+        self.sharedExpert = sharedExpert
+    }
+}
