@@ -1,6 +1,7 @@
 import Basics
 import Engine
 import Kernels
+import TestSupport
 import Testing
 import Wire
 
@@ -43,6 +44,14 @@ import Wire
     @Test func inABatch() throws {
         let harness = try EngineHarness(checkpoint: Self.checkpoint)
         #expect(try Self.answers(harness, together: true) == Self.alone.get())
+    }
+
+    /// What other families bring: shared experts, groups of experts, norms over whole projections, sigmoid routers.
+    @Test(arguments: Fixtures.checkpointNames.filter { !$0.hasPrefix("qwen3_moe") })
+    func everyFamilyInABatchInChunksOnPlainInstructions(checkpoint: String) throws {
+        let alone = try Self.answers(EngineHarness(checkpoint: checkpoint), together: false)
+        let harness = try EngineHarness(checkpoint: checkpoint, instructionSet: .generic, threads: 3, rows: 11)
+        #expect(try Self.answers(harness, together: true) == alone)
     }
 
     @Test(arguments: [8, 11, 200]) func inChunksOfAnySize(rows: Int) throws {
