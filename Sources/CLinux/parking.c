@@ -31,14 +31,6 @@ void colony_pause(void) {
 
 void colony_yield(void) { sched_yield(); }
 
-int colony_pin_thread(int processor) {
-    if (processor < 0 || processor >= CPU_SETSIZE) return EINVAL;
-    cpu_set_t processors;
-    CPU_ZERO(&processors);
-    CPU_SET(processor, &processors);
-    return sched_setaffinity(0, sizeof processors, &processors) == 0 ? 0 : errno;
-}
-
 bool colony_event_is_set(const colony_event *event) {
     return __atomic_load_n(&event->state, __ATOMIC_ACQUIRE) == event_set;
 }

@@ -38,8 +38,7 @@ public struct WorkerOptions: Sendable {
     /// Sets a worker up.
     public init(
         identity: NodeIdentity, modelPath: String, listen: Endpoint, memoryBudgetBytes: UInt64,
-        threads: ThreadPlacement,
-        instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
+        threads: ThreadPlacement, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
         versions: ClosedRange<UInt16> = ProtocolVersion.supported, weightCache: WeightCache? = nil,
         hasHugePages: Bool = true
     ) {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Basics
-import CLinux
 import Foundation
+import Kernels
 import Transport
 import Wire
 
@@ -53,7 +53,9 @@ struct RPCCommand: ParsableCommand {
     }
 
     func run() throws {
-        if pin, colony_pin_thread(0) != 0 { throw MeasurementError("cannot run on processor 0 only") }
+        if pin, !Processors.bindThread(to: [ProcessorID(0)]) {
+            throw MeasurementError("cannot run on processor 0 only")
+        }
         let directory = NSTemporaryDirectory() + "clusterbench-rpc-" + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let authority = try CertificateAuthority.create(directory: directory + "/authority")

@@ -114,8 +114,7 @@ final class LocalCluster: Sendable {
 
     private func worker(_ index: Int, address: String) -> ClusterConfiguration.Worker {
         var worker = ClusterConfiguration.Worker(node: NodeID(workerNames[index]), address: address)
-        let share = ProcessorShare(
-            processorCount: ThreadCount.resolve(0), workerCount: plan.workerCount)
+        let share = ProcessorShare(processorCount: ThreadCount.resolve(0), workerCount: plan.workerCount)
         worker.threads = share.threadCount
         worker.spinMicroseconds = share.spinMicroseconds
         worker.pinning = .none

@@ -5,7 +5,7 @@
 /// four, because two of them run one after the other while a processor idles (8 sequences on 2 processors: 76 % of the
 /// speed without workers, and 87 % with threads to share). Such threads do not spin: they would keep others from
 /// computing.
-struct ProcessorShare: Equatable {
+struct ProcessorShare {
     /// Compute threads of each worker.
     let threadCount: Int
     /// How long they spin before they sleep, in microseconds.

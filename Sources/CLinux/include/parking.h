@@ -40,6 +40,3 @@ void colony_pause(void);
 
 /// Lets another thread that is ready run on this processor.
 void colony_yield(void);
-
-/// Lets the calling thread run on this processor only; returns 0 or an error number.
-int colony_pin_thread(int processor);

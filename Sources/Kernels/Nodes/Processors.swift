@@ -54,6 +54,7 @@ public enum Processors {
     /// Lets the calling thread run on these only, and the threads that it starts. Answers whether the system does it.
     @discardableResult
     public static func bindThread(to processors: [ProcessorID]) -> Bool {
+        guard processors.allSatisfy({ (0..<Limits.Kernels.processorsMax).contains($0.value) }) else { return false }
         let words = mask(of: processors, wordCount: wordCount(of: processors))
         return colony_set_processors(words, words.count) == 0
     }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Basics
-import CLinux
 import Foundation
+import Kernels
 import Logging
 import Transport
 import Wire
@@ -16,7 +16,7 @@ struct RPCServerCommand: ParsableCommand {
     @Option(name: .long) var pin: Int?
 
     func run() throws {
-        if let pin { _ = colony_pin_thread(Int32(pin)) }
+        if let pin { Processors.bindThread(to: [ProcessorID(pin)]) }
         let identity = try NodeIdentity.load(directory: directory)
         let ports = RPCPorts(
             plain: try serve { echo(PlainSocket(owning: $0)) },
