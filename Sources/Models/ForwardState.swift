@@ -47,8 +47,8 @@ public final class ForwardState {
     let value: Rows
     let attended: Rows
     let projected: Rows
-    let cosine: Rows
-    let sine: Rows
+    /// As the model's `rotaries`.
+    let rotaries: [RotaryAngles]
     let routerLogits: Rows
     let logits: Rows
     let selected: Rows
@@ -64,19 +64,18 @@ public final class ForwardState {
     public init(_ model: ModelDescription, rowsMax: Int, compute: Compute) {
         self.rowsMax = rowsMax
         self.compute = compute
-        let attentions = model.layers.map(\.attention)
+        let attention = model.layers.reduce(AttentionWorkspace()) { $0.union($1.attention.workspace) }
         func rows(_ width: Int?, capacity: Int? = nil) -> Rows {
             Rows(capacity: capacity ?? rowsMax, width: max(1, width ?? 1))
         }
         hidden = rows(model.hiddenSize)
         normed = rows(model.hiddenSize)
         projected = rows(model.hiddenSize)
-        query = rows(attentions.map { $0.headCount * $0.headWidth }.max())
-        attended = rows(query.width)
-        key = rows(attentions.map { $0.keyValueHeadCount * $0.headWidth }.max())
-        value = rows(key.width)
-        cosine = rows(attentions.map { $0.rotary.inverseFrequencies.count }.max())
-        sine = rows(cosine.width)
+        query = rows(attention.query)
+        key = rows(attention.key)
+        value = rows(attention.value)
+        attended = rows(attention.attended)
+        rotaries = model.rotaries.map { RotaryAngles($0, rowsMax: rowsMax) }
         routerLogits = rows(model.mixtures.map(\.expertCount).max())
         logits = rows(model.vocabularySize, capacity: Limits.Models.logitRowsMax)
         selected = rows(model.hiddenSize, capacity: Limits.Models.logitRowsMax)

@@ -15,7 +15,7 @@ public final class Model: Sendable {
 
     private struct Layer: Sendable {
         let attentionNorm: [Float]
-        let attention: GroupedQueryAttentionBlock
+        let attention: any AttentionBlock
         let feedForwardNorm: [Float]
         let feedForward: FeedForward
     }
@@ -52,7 +52,7 @@ public final class Model: Sendable {
             }
         return Layer(
             attentionNorm: try checkpoint.tensor(layer.attentionNormName, shape: [model.hiddenSize]).floats(),
-            attention: try GroupedQueryAttentionBlock(layer.attention, model: model, checkpoint),
+            attention: try layer.attention.load(model, checkpoint),
             feedForwardNorm: try checkpoint.tensor(layer.feedForwardNormName, shape: [model.hiddenSize]).floats(),
             feedForward: feedForward)
     }
@@ -73,7 +73,7 @@ public final class Model: Sendable {
         precondition(batch.rows.count <= state.rowsMax, "the step fits its buffers")
         state.record.begin(rows: batch.recordedRows)
         embed(batch, state)
-        computeRotary(batch, state)
+        for angles in state.rotaries { angles.compute(batch.rows) }
         let microBatches = MicroBatches.cut(rowCount: batch.rows.count, slotCount: experts.slotCount)
         for (index, layer) in layers.enumerated() {
             for (slot, range) in microBatches.enumerated() {
@@ -118,20 +118,6 @@ public final class Model: Sendable {
             state.compute.decodeRows(
                 source: bytes, format: embedding.format, width: description.hiddenSize,
                 rowIndices: batch.rows.map(\.token.value), output: state.hidden.view(0..<batch.rows.count))
-        }
-    }
-
-    /// Cosine and sine of every row's position; all layers share one rotary description.
-    private func computeRotary(_ batch: StepBatch, _ state: ForwardState) {
-        let rotary = description.layers[0].attention.rotary
-        for (row, entry) in batch.rows.enumerated() {
-            let cosine = state.cosine.view(row..<row + 1)[0]
-            let sine = state.sine.view(row..<row + 1)[0]
-            for (pair, frequency) in rotary.inverseFrequencies.enumerated() {
-                let angle = Double(Float(entry.position) * frequency)
-                cosine[pair] = Float(DeterministicMath.cos(angle)) * rotary.attentionFactor
-                sine[pair] = Float(DeterministicMath.sin(angle)) * rotary.attentionFactor
-            }
         }
     }
 

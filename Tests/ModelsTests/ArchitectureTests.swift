@@ -46,9 +46,9 @@ import Testing
     }
 
     @Test func theWindowCountsOnlyWhereItIsUsed() throws {
-        #expect(try Self.describe(["sliding_window": 16]).layers[0].attention.windowTokens == nil)
+        #expect(try Self.describe(["sliding_window": 16]).layers[0].groupedQuery.windowTokens == nil)
         let windowed = try Self.describe(["sliding_window": 16, "use_sliding_window": true])
-        #expect(windowed.layers[0].attention.windowTokens == 16)
+        #expect(windowed.layers[0].groupedQuery.windowTokens == 16)
     }
 
     @Test func theNumberOfExpertsHasTwoNames() throws {

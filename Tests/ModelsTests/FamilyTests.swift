@@ -61,16 +61,17 @@ import Testing
     }
 
     @Test func glmRotatesHalfOfAHead() throws {
-        let attention = try Self.describe("glm4_moe").layers[0].attention
+        let attention = try Self.describe("glm4_moe").layers[0].groupedQuery
         #expect(attention.rotary.inverseFrequencies.count == 4)
         #expect(attention.query.bias != nil && attention.output.bias == nil)
         #expect(
-            try Self.describe("glm4_moe", ["partial_rotary_factor": nil]).layers[0].attention.rotary == attention.rotary
+            try Self.describe("glm4_moe", ["partial_rotary_factor": nil]).layers[0].groupedQuery.rotary
+                == attention.rotary
         )
         let other = try Self.describe(
             "glm4_moe", ["use_qk_norm": false, "rope_parameters": ["partial_rotary_factor": 0.25, "rope_theta": 10]])
-        #expect(other.layers[0].attention.norms == .none)
-        #expect(other.layers[0].attention.rotary.inverseFrequencies.count == 2)
+        #expect(other.layers[0].groupedQuery.norms == .none)
+        #expect(other.layers[0].groupedQuery.rotary.inverseFrequencies.count == 2)
     }
 
     @Test func minimaxNormsWholeProjections() throws {
@@ -78,8 +79,8 @@ import Testing
         let prefix = "model.layers.0.self_attn"
         let norms = GroupedQueryAttentionDescription.QueryKeyNorms.wholeProjection(
             queryName: prefix + ".q_norm.weight", keyName: prefix + ".k_norm.weight")
-        #expect(model.layers[0].attention.norms == norms)
-        #expect(model.layers[0].attention.rotary.inverseFrequencies.count == 4)
+        #expect(model.layers[0].groupedQuery.norms == norms)
+        #expect(model.layers[0].groupedQuery.rotary.inverseFrequencies.count == 4)
         #expect(model.mixtures[0].router.choiceBiasName == "model.layers.0.block_sparse_moe.e_score_correction_bias")
         #expect(model.mixtures[0].router.rule.normaliserEpsilon == 0)
     }
@@ -95,8 +96,8 @@ import Testing
     }
 
     @Test func mixtralsWindowCountsWhereItStands() throws {
-        #expect(try Self.describe("mixtral").layers[0].attention.windowTokens == nil)
-        #expect(try Self.describe("mixtral", ["sliding_window": 24]).layers[0].attention.windowTokens == 24)
+        #expect(try Self.describe("mixtral").layers[0].groupedQuery.windowTokens == nil)
+        #expect(try Self.describe("mixtral", ["sliding_window": 24]).layers[0].groupedQuery.windowTokens == 24)
     }
 
     @Test(

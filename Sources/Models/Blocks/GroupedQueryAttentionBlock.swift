@@ -18,7 +18,7 @@ struct LinearBlock: Sendable {
 }
 
 /// Grouped-query attention over the sequences' own caches. Keeps no state.
-final class GroupedQueryAttentionBlock: Sendable {
+final class GroupedQueryAttentionBlock: AttentionBlock {
     private let shape: GroupedQueryAttentionDescription
     private let query: LinearBlock
     private let key: LinearBlock
@@ -27,6 +27,7 @@ final class GroupedQueryAttentionBlock: Sendable {
     private let queryNorm: [Float]?
     private let keyNorm: [Float]?
     private let normEpsilon: Float
+    private let rotaryIndex: Int
 
     /// The norms' weights; their widths say whether a norm goes over a head or over the whole projection.
     private static func norms(
@@ -52,6 +53,7 @@ final class GroupedQueryAttentionBlock: Sendable {
     ) throws(WeightsError) {
         self.shape = shape
         normEpsilon = model.normEpsilon
+        rotaryIndex = model.index(of: shape.rotary)
         let queryWidth = shape.headCount * shape.headWidth
         let keyWidth = shape.keyValueHeadCount * shape.headWidth
         query = try LinearBlock(shape.query, outputs: queryWidth, inputs: model.hiddenSize, checkpoint)
@@ -61,7 +63,6 @@ final class GroupedQueryAttentionBlock: Sendable {
         (queryNorm, keyNorm) = try Self.norms(shape, checkpoint)
     }
 
-    /// `normed` `[rows, hidden]` → `projected` `[rows, hidden]`, the block's contribution to the residual stream.
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
         let range = rows.indices
         let compute = state.compute
@@ -91,8 +92,6 @@ final class GroupedQueryAttentionBlock: Sendable {
             output: state.projected.view(range), bias: output.bias)
     }
 
-    /// How a layer's keys and values lie in a block. If `format` is nil it is f16 where weights are blocks, whose
-    /// rounding is far larger, and else f32.
     func layout(_ format: KeyValueFormat?) -> KeyValueLayout {
         KeyValueLayout(
             format: format ?? (key.matrix.format.isPlain ? .f32 : .f16),
@@ -107,10 +106,9 @@ final class GroupedQueryAttentionBlock: Sendable {
     }
 
     private func rotate(_ rows: RowsView, headCount: Int, _ range: Range<Int>, _ state: ForwardState) {
-        let pairCount = shape.rotary.inverseFrequencies.count
+        let angles = state.rotaries[rotaryIndex]
         state.compute.rotate(
-            rows, headCount: headCount, cosine: state.cosine.view(range, width: pairCount),
-            sine: state.sine.view(range, width: pairCount))
+            rows, headCount: headCount, cosine: angles.cosine.view(range), sine: angles.sine.view(range))
     }
 
     private func store(

@@ -37,7 +37,7 @@ struct DecoderReader {
                 let prefix = "model.layers.\(index)"
                 return LayerDescription(
                     attentionNormName: prefix + ".input_layernorm.weight",
-                    attention: attention.layer(prefix: prefix + ".self_attn"),
+                    attention: .groupedQuery(attention.layer(prefix: prefix + ".self_attn")),
                     feedForwardNormName: prefix + ".post_attention_layernorm.weight",
                     feedForward: feedForward(index, prefix))
             })

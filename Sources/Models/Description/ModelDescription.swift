@@ -21,6 +21,8 @@ public struct ModelDescription: Sendable {
     public let headName: String
     /// The layers in order.
     public let layers: [LayerDescription]
+    /// The different rotary positions of the layers, each once.
+    public let rotaries: [RotaryDescription]
 
     /// Describes a model.
     public init(
@@ -36,6 +38,15 @@ public struct ModelDescription: Sendable {
         self.finalNormName = finalNormName
         self.headName = headName
         self.layers = layers
+        rotaries = layers.compactMap(\.attention.rotary).reduce(into: []) { distinct, rotary in
+            if !distinct.contains(rotary) { distinct.append(rotary) }
+        }
+    }
+
+    /// Which of `rotaries` a layer has.
+    func index(of rotary: RotaryDescription) -> Int {
+        guard let index = rotaries.firstIndex(of: rotary) else { preconditionFailure("a rotary of some layer") }
+        return index
     }
 }
 
@@ -44,7 +55,7 @@ public struct LayerDescription: Sendable {
     /// Norm before attention, `[hiddenSize]`.
     public let attentionNormName: String
     /// The attention block.
-    public let attention: GroupedQueryAttentionDescription
+    public let attention: AttentionDescription
     /// Norm before the feed-forward block, `[hiddenSize]`.
     public let feedForwardNormName: String
     /// The feed-forward block.
@@ -52,7 +63,7 @@ public struct LayerDescription: Sendable {
 
     /// Describes a layer.
     public init(
-        attentionNormName: String, attention: GroupedQueryAttentionDescription, feedForwardNormName: String,
+        attentionNormName: String, attention: AttentionDescription, feedForwardNormName: String,
         feedForward: FeedForwardDescription
     ) {
         self.attentionNormName = attentionNormName
@@ -73,57 +84,5 @@ public struct LinearNames: Hashable, Sendable {
     public init(prefix: String, hasBias: Bool = false) {
         weight = prefix + ".weight"
         bias = hasBias ? prefix + ".bias" : nil
-    }
-}
-
-/// Grouped-query attention (Ainslie et al., arXiv 2305.13245) with rotary positions and optional norms on queries and
-/// keys.
-public struct GroupedQueryAttentionDescription: Sendable {
-    /// RMS norms between the projections and the rotation.
-    public enum QueryKeyNorms: Hashable, Sendable {
-        /// Each head by itself, all with one weight, `[headWidth]`.
-        case eachHead(queryName: String, keyName: String)
-        /// None.
-        case none
-        /// A whole projection at once: `[headCount · headWidth]` and `[keyValueHeadCount · headWidth]`.
-        case wholeProjection(queryName: String, keyName: String)
-    }
-
-    /// Query heads.
-    public let headCount: Int
-    /// Key and value heads; divides `headCount`.
-    public let keyValueHeadCount: Int
-    /// Width of one head.
-    public let headWidth: Int
-    /// Most positions, its own included, that a token sees; nil: all before it.
-    public let windowTokens: Int?
-    /// Rotary positions; where they turn fewer dimensions than a head has, the others stay as they are.
-    public let rotary: RotaryDescription
-    /// `[headCount · headWidth, hiddenSize]`.
-    public let query: LinearNames
-    /// `[keyValueHeadCount · headWidth, hiddenSize]`.
-    public let key: LinearNames
-    /// `[keyValueHeadCount · headWidth, hiddenSize]`.
-    public let value: LinearNames
-    /// `[hiddenSize, headCount · headWidth]`.
-    public let output: LinearNames
-    /// Norms of queries and keys.
-    public let norms: QueryKeyNorms
-
-    /// Describes an attention block.
-    public init(
-        headCount: Int, keyValueHeadCount: Int, headWidth: Int, windowTokens: Int?, rotary: RotaryDescription,
-        query: LinearNames, key: LinearNames, value: LinearNames, output: LinearNames, norms: QueryKeyNorms
-    ) {
-        self.headCount = headCount
-        self.keyValueHeadCount = keyValueHeadCount
-        self.headWidth = headWidth
-        self.windowTokens = windowTokens
-        self.rotary = rotary
-        self.query = query
-        self.key = key
-        self.value = value
-        self.output = output
-        self.norms = norms
     }
 }

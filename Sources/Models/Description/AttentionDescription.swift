@@ -1,0 +1,41 @@
+/// What lets the tokens of a sequence see each other in a layer.
+public enum AttentionDescription: Sendable {
+    /// Softmax attention over keys and values of the sequence.
+    case groupedQuery(GroupedQueryAttentionDescription)
+
+    /// Its rotary positions; nil if it has none.
+    var rotary: RotaryDescription? {
+        switch self {
+        case .groupedQuery(let shape): shape.rotary
+        }
+    }
+
+    /// How wide the buffers must be that it works in.
+    var workspace: AttentionWorkspace {
+        switch self {
+        case .groupedQuery(let shape):
+            AttentionWorkspace(
+                query: shape.headCount * shape.headWidth, key: shape.keyValueHeadCount * shape.headWidth,
+                value: shape.keyValueHeadCount * shape.headWidth, attended: shape.headCount * shape.headWidth)
+        }
+    }
+}
+
+/// Widths of the buffers, one row per token, that the attention blocks of all layers share.
+struct AttentionWorkspace {
+    /// All query heads of a token.
+    var query = 0
+    /// All keys of a token.
+    var key = 0
+    /// All values of a token.
+    var value = 0
+    /// What all heads of a token found.
+    var attended = 0
+
+    /// Wide enough for either.
+    func union(_ other: AttentionWorkspace) -> AttentionWorkspace {
+        AttentionWorkspace(
+            query: max(query, other.query), key: max(key, other.key), value: max(value, other.value),
+            attended: max(attended, other.attended))
+    }
+}

@@ -1,0 +1,9 @@
+import Models
+
+extension LayerDescription {
+    /// The layer's attention, which the test says is grouped-query attention.
+    var groupedQuery: GroupedQueryAttentionDescription {
+        guard case .groupedQuery(let shape) = attention else { preconditionFailure("another attention: \(attention)") }
+        return shape
+    }
+}
