@@ -13,6 +13,8 @@ struct AttentionRun {
     let spans: [AttentionSpan]
     let layout: KeyValueLayout
     let scale: Float
+    /// One per query head, or nil.
+    let sinks: UnsafePointer<Float>?
     let output: RowsView
 
     /// A row and key/value head with fewer tasks than this per thread leaves some of them idle at the end.
@@ -93,6 +95,7 @@ struct AttentionRun {
         arguments.group = group
         arguments.scale = scale
         arguments.kv_head = pair % layout.kvHeadCount
+        arguments.sinks = sinks.map { $0 + arguments.kv_head * group }
         arguments.query = UnsafePointer(queries.base + row * queries.width + arguments.kv_head * group * layout.keyDim)
         arguments.output = output.base + row * output.width + arguments.kv_head * group * layout.valueDim
         // Blocks that lie before the window are not even read.

@@ -32,9 +32,10 @@ extension Reference {
     }
 
     /// One head of one row: `keys` and `values` are those of the visible positions, in order; the first `first` of them
-    /// weigh nothing.
+    /// weigh nothing. `sink` is a score without a value.
     public static func attention(
-        query: [Float], keys: [[Float]], values: [[Float]], scale: Float, format: KeyValueFormat = .f32, first: Int = 0
+        query: [Float], keys: [[Float]], values: [[Float]], scale: Float, format: KeyValueFormat = .f32, first: Int = 0,
+        sink: Float? = nil
     ) -> [Float] {
         let keys = keys.map { stored($0, format: format) }
         let values = values.map { stored($0, format: format) }
@@ -45,12 +46,14 @@ extension Reference {
             let score = sum * scale
             return key.scale.map { score * $0 } ?? score
         }
-        let maximum = greatest(scores)
-        let exponentials = scores.map { score in
+        let maximum = greatest(scores + (sink.map { [$0] } ?? []))
+        func exponential(_ score: Float) -> Float {
             let e = exp(score - maximum)
             return e < 1e-20 ? 0 : e
         }
-        let sum = laneSum(exponentials)
+        let exponentials = scores.map(exponential)
+        var sum = laneSum(exponentials)
+        if let sink { sum += exponential(sink) }
         let weights = zip(exponentials, values).map { e, value in
             guard let scale = value.scale else { return e }
             return e * scale < 0x1p-126 ? 0 : e * scale
