@@ -9,9 +9,11 @@ public enum Registry {
     /// `model_type` of `config.json` → the architecture.
     public static let architectures: [String: Architecture] = [
         "glm4_moe": describeGlm4Moe,
+        "gpt_oss": describeGptOss,
         "minimax_m2": describeMiniMaxM2,
         "mixtral": describeMixtral,
         "qwen3_moe": describeQwen3Moe,
+        "yi_lightning": describeYiLightning,
     ]
 
     /// Describes the model of a checkpoint.

@@ -16,10 +16,21 @@ struct DecoderReader {
         layerCount = try configuration.integer("num_hidden_layers", in: 1...Limits.Models.layersMax)
     }
 
-    /// The whole model; `feedForward` is told the index of a layer and the prefix of its names, `normEpsilon` is what
-    /// holds if the file does not say it.
+    /// The same for grouped-query attention that is the same in all layers.
     func describe(
         _ family: String, normEpsilon: Double, attention: AttentionReader,
+        feedForward: (_ index: Int, _ prefix: String) -> FeedForwardDescription
+    ) throws(ModelError) -> ModelDescription {
+        try describe(
+            family, normEpsilon: normEpsilon, attention: { .groupedQuery(attention.layer(prefix: $1)) },
+            feedForward: feedForward)
+    }
+
+    /// The whole model; `attention` and `feedForward` are told the index of a layer and the prefix of their names,
+    /// `normEpsilon` is what holds if the file does not say it.
+    func describe(
+        _ family: String, normEpsilon: Double,
+        attention: (_ index: Int, _ prefix: String) -> AttentionDescription,
         feedForward: (_ index: Int, _ prefix: String) -> FeedForwardDescription
     ) throws(ModelError) -> ModelDescription {
         let isTied = try configuration.bool("tie_word_embeddings", default: false)
@@ -37,7 +48,7 @@ struct DecoderReader {
                 let prefix = "model.layers.\(index)"
                 return LayerDescription(
                     attentionNormName: prefix + ".input_layernorm.weight",
-                    attention: .groupedQuery(attention.layer(prefix: prefix + ".self_attn")),
+                    attention: attention(index, prefix + ".self_attn"),
                     feedForwardNormName: prefix + ".post_attention_layernorm.weight",
                     feedForward: feedForward(index, prefix))
             })
@@ -59,6 +70,8 @@ struct AttentionReader {
         var hasInputBias = false
         /// Whether the projection back to the hidden size has one.
         var hasOutputBias = false
+        /// Whether the softmax of each head has a learned sink.
+        var hasSinks = false
         /// Most positions that a token sees; nil: all.
         var windowTokens: Int?
         /// The share of a head that is rotated where the file does not say it.
@@ -101,16 +114,19 @@ struct AttentionReader {
         return width
     }
 
-    func layer(prefix: String) -> GroupedQueryAttentionDescription {
+    /// The attention of a layer whose names begin with `prefix`; `seesAll`: without the window, `sharedLayer`: with the
+    /// keys and values of another layer.
+    func layer(prefix: String, seesAll: Bool = false, sharedLayer: Int? = nil) -> GroupedQueryAttentionDescription {
         func linear(_ name: String, _ hasBias: Bool) -> LinearNames {
             LinearNames(prefix: "\(prefix).\(name)", hasBias: hasBias)
         }
         return GroupedQueryAttentionDescription(
             headCount: headCount, keyValueHeadCount: keyValueHeadCount, headWidth: headWidth,
-            windowTokens: variation.windowTokens, rotary: rotary,
+            windowTokens: seesAll ? nil : variation.windowTokens, rotary: rotary,
             query: linear("q_proj", variation.hasInputBias), key: linear("k_proj", variation.hasInputBias),
             value: linear("v_proj", variation.hasInputBias), output: linear("o_proj", variation.hasOutputBias),
-            norms: norms(queryName: prefix + ".q_norm.weight", keyName: prefix + ".k_norm.weight"))
+            norms: norms(queryName: prefix + ".q_norm.weight", keyName: prefix + ".k_norm.weight"),
+            sinksName: variation.hasSinks ? prefix + ".sinks" : nil, sharedLayer: sharedLayer)
     }
 
     private func norms(queryName: String, keyName: String) -> GroupedQueryAttentionDescription.QueryKeyNorms {
