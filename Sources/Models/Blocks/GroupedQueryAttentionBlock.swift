@@ -72,9 +72,12 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
         let keys = state.key.view(range, width: shape.keyValueHeadCount * shape.headWidth)
         let values = state.value.view(range, width: shape.keyValueHeadCount * shape.headWidth)
 
-        compute.linear(query.matrix, input: input, output: queries, bias: query.bias)
-        compute.linear(key.matrix, input: input, output: keys, bias: key.bias)
-        compute.linear(value.matrix, input: input, output: values, bias: value.bias)
+        compute.linear(
+            [
+                LinearCall(query.matrix, output: queries, bias: query.bias),
+                LinearCall(key.matrix, output: keys, bias: key.bias),
+                LinearCall(value.matrix, output: values, bias: value.bias),
+            ], input: input)
         normalise(queries, queryNorm, compute)
         normalise(keys, keyNorm, compute)
         rotate(queries, headCount: shape.headCount, range, state)
