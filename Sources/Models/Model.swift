@@ -121,6 +121,10 @@ public final class Model: Sendable {
                 source: bytes, format: embedding.format, width: description.hiddenSize,
                 rowIndices: batch.rows.map(\.token.value), output: state.hidden.view(0..<batch.rows.count))
         }
+        state.embeddedRows += batch.rows.count
+        guard state.embeddedRows >= Limits.Models.embeddedRowsMax else { return }
+        embedding.giveBackPages()
+        state.embeddedRows = 0
     }
 
     private func attend(_ layer: Layer, _ index: Int, _ rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {

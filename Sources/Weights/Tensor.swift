@@ -120,6 +120,10 @@ public struct Tensor: Sendable {
     /// All weights, decoded to f32 (exact for every format).
     public func floats() -> [Float] { withBytes(format.decoded) }
 
+    /// Takes the pages that were read out of this process's memory; they stay in the system's cache of files, and come
+    /// back when they are read again.
+    public func giveBackPages() { file.giveBack(byteRange) }
+
     /// Calls `body` with the stored bytes, of any alignment, little-endian; they must not be kept beyond the call.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         precondition(strides == nil, "a row-major view")

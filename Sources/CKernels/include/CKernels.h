@@ -123,7 +123,7 @@ typedef struct colony_kernel_table {
         const colony_gated_activation *activation, const float *gate, const float *up, float *output, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
-    void (*add)(const float *addend, float *sum, size_t count);
+    void (*add)(const float *_Nonnull const *_Nonnull addends, size_t addend_count, float *sum, size_t count);
     void (*_Nonnull router_scores[COLONY_ROUTER_SCORING_COUNT])(float *row, size_t count); // in place
     void (*router_choose)(
         const colony_router_arguments *arguments, const float *scores, int32_t *experts, float *weights);

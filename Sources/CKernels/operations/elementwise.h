@@ -18,11 +18,12 @@ KERNEL static void gated_activation(
     }
 }
 
-/// sum = sum + addend
-KERNEL static void add(const float *addend, float *sum, size_t count) {
+/// sum = ((sum + first addend) + second addend) + …
+KERNEL static void add(const float *const *addends, size_t addend_count, float *sum, size_t count) {
     for (size_t i = 0; i < count; i += COLONY_LANES) {
-        lanes a = lanes_load_some(addend + i, count - i, 0);
-        lanes_store_some(sum + i, lanes_add(lanes_load_some(sum + i, count - i, 0), a), count - i);
+        lanes s = lanes_load_some(sum + i, count - i, 0);
+        for (size_t a = 0; a < addend_count; a++) s = lanes_add(s, lanes_load_some(addends[a] + i, count - i, 0));
+        lanes_store_some(sum + i, s, count - i);
     }
 }
 

@@ -65,15 +65,19 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
         let range = rows.indices
         let compute = state.compute
-        let inputMatrices = [query.matrix] + (keyValue.map { [$0.key.matrix, $0.value.matrix] } ?? [])
-        let input = compute.linearInput(state.normed.view(range), for: inputMatrices, state.quantised)
         let queries = state.query.view(range, width: shape.headCount * shape.headWidth)
-        compute.linear(query.matrix, input: input, output: queries, bias: query.bias)
+        let keys = state.key.view(range, width: shape.keyValueHeadCount * shape.headWidth)
+        let values = state.value.view(range, width: shape.keyValueHeadCount * shape.headWidth)
+        project(to: queries, keys, values, range, state)
         normalise(queries, queryNorm, compute)
         rotate(queries, headCount: shape.headCount, range, state)
         // All sequences of an engine share one pool, and so its layouts.
         guard let layout = rows.first?.cache.layout(layer: layer) else { return }
-        if let keyValue { store(keyValue, input, layer: layer, rows: rows, layout, state) }
+        if let keyValue {
+            normalise(keys, keyValue.keyNorm, compute)
+            rotate(keys, headCount: shape.keyValueHeadCount, range, state)
+            store(keys, values, layer: layer, rows: rows, layout, compute)
+        }
 
         let attended = state.attended.view(range, width: queries.width)
         compute.attention(
@@ -92,6 +96,19 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
             blockPositions: Limits.Models.keyValueBlockPositions)
     }
 
+    /// The `normed` rows of `range` to queries, and to keys and values where the layer has its own.
+    private func project(
+        to queries: RowsView, _ keys: RowsView, _ values: RowsView, _ range: Range<Int>, _ state: ForwardState
+    ) {
+        var calls = [LinearCall(query.matrix, output: queries, bias: query.bias)]
+        if let keyValue {
+            calls.append(LinearCall(keyValue.key.matrix, output: keys, bias: keyValue.key.bias))
+            calls.append(LinearCall(keyValue.value.matrix, output: values, bias: keyValue.value.bias))
+        }
+        let input = state.compute.linearInput(state.normed.view(range), for: calls.map(\.matrix), state.quantised)
+        state.compute.linear(calls, input: input)
+    }
+
     private func normalise(_ rows: RowsView, _ weight: [Float]?, _ compute: Compute) {
         guard let weight else { return }
         let parts = rows.reshaped(width: weight.count)
@@ -104,18 +121,10 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
             rows, headCount: headCount, cosine: angles.cosine.view(range), sine: angles.sine.view(range))
     }
 
-    /// Makes the rows' keys and values and writes them into their caches.
     private func store(
-        _ projections: KeyValueProjections, _ input: LinearInput, layer: Int, rows: ArraySlice<StepBatch.Row>,
-        _ layout: KeyValueLayout, _ state: ForwardState
+        _ keys: RowsView, _ values: RowsView, layer: Int, rows: ArraySlice<StepBatch.Row>, _ layout: KeyValueLayout,
+        _ compute: Compute
     ) {
-        let compute = state.compute
-        let keys = state.key.view(rows.indices, width: shape.keyValueHeadCount * shape.headWidth)
-        let values = state.value.view(rows.indices, width: shape.keyValueHeadCount * shape.headWidth)
-        compute.linear(projections.key.matrix, input: input, output: keys, bias: projections.key.bias)
-        compute.linear(projections.value.matrix, input: input, output: values, bias: projections.value.bias)
-        normalise(keys, projections.keyNorm, compute)
-        rotate(keys, headCount: shape.keyValueHeadCount, rows.indices, state)
         for (row, entry) in rows.enumerated() {
             let place = entry.cache.place(of: entry.position, layer: layer)
             compute.storeKeyValue(

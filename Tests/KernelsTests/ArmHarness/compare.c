@@ -182,7 +182,8 @@ static void compare_rows(size_t width) {
     memcpy(first_result, a, width * 2 * sizeof *a), memcpy(second_result, a, width * 2 * sizeof *a);
     generic->rotate(first_result, b, c, width), neon->rotate(second_result, b, c, width);
     expect_equal("rotate", first_result, second_result, width * 2);
-    generic->add(b, first_result, width), neon->add(b, second_result, width);
+    const float *addends[] = {b, a, b};
+    generic->add(addends, 3, first_result, width), neon->add(addends, 3, second_result, width);
     expect_equal("add", first_result, second_result, width);
     if (width % 3 == 0) a[width / 2] = __builtin_nanf("");
     for (int scoring = 0; scoring < COLONY_ROUTER_SCORING_COUNT; scoring++) compare_router(scoring, a, b, width);
