@@ -15,6 +15,8 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+import quantise
+
 HERE = pathlib.Path(__file__).resolve().parent
 PROMPT_LENGTHS = (1, 7, 33, 150)
 GREEDY_TOKENS = 12
@@ -86,6 +88,28 @@ VARIANTS = {
     "mixtral_fused_f16": dict(
         family="mixtral", seed=9, dtype=torch.float16, shards=1, fused=True, changes=dict(sliding_window=24),
         rope_theta=10000.0, rope_scaling=None, rope_layout="parameters"),
+    # Weights quantised as in published checkpoints, see quantise.py.
+    "glm4_moe_compressed": dict(
+        family="glm4_moe", seed=21, dtype=torch.bfloat16, shards=1, weights="compressed",
+        changes=dict(n_routed_experts=6, moe_intermediate_size=32),
+        rope_theta=1000000.0, rope_scaling=None, extra_keys=dict(partial_rotary_factor=0.5)),
+    "minimax_m2_fp8": dict(
+        family="minimax_m2", seed=22, dtype=torch.bfloat16, shards=2, weights="fp8",
+        changes=dict(intermediate_size=40, num_local_experts=6), rope_theta=5000000.0, rope_scaling=None,
+        extra_keys=dict(rotary_dim=8)),
+    "mixtral_gptq8": dict(
+        family="mixtral", seed=23, dtype=torch.bfloat16, shards=1, weights="gptq8", changes=dict(num_local_experts=5),
+        rope_theta=1000000.0, rope_scaling=None),
+    "qwen3_moe_awq": dict(
+        seed=24, dtype=torch.float16, shards=1, weights="awq", changes=dict(num_hidden_layers=2, num_experts=5),
+        rope_theta=10000.0, rope_scaling=None),
+    "qwen3_moe_fp4": dict(
+        seed=25, dtype=torch.bfloat16, shards=1, weights="fp4", changes=dict(num_hidden_layers=2, num_experts=5),
+        rope_theta=10000.0, rope_scaling=None),
+    "qwen3_moe_gptq4": dict(
+        seed=26, dtype=torch.float16, shards=1, weights="gptq4",
+        changes=dict(num_hidden_layers=2, num_experts=5, moe_intermediate_size=64), rope_theta=10000.0,
+        rope_scaling=None),
 }
 
 CHAT_TEMPLATE = (
@@ -187,6 +211,8 @@ def write_configuration(directory, settings, variant):
         architectures=[class_name(variant)], model_type=family_of(variant), hidden_act="silu", **settings,
         **variant.get("extra_keys", {}), torch_dtype=str(variant["dtype"]).removeprefix("torch."))
     del written["pad_token_id"]
+    if "weights" in variant:
+        written["quantization_config"] = quantise.KINDS[variant["weights"]][2]
     if variant.get("rope_layout") == "parameters":
         written["rope_parameters"] = dict(rope_type="default", rope_theta=variant["rope_theta"])
         if "rotated_share" in variant:
@@ -325,9 +351,12 @@ def make(name):
     if settings["tie_word_embeddings"]:
         stored.pop("lm_head.weight", None)
     # The reference always gets the split form: it is the one that is published.
-    oracle = reference(settings, variant, split_experts(stored, family_of(variant)))
+    meant = split_experts(stored, family_of(variant))
     if not variant.get("fused"):
-        stored = split_experts(stored, family_of(variant))
+        stored = meant
+    if "weights" in variant:
+        stored, meant = quantise.quantise(stored, variant["weights"])
+    oracle = reference(settings, variant, meant)
     if variant.get("extra_keys", {}).get("num_nextn_predict_layers"):
         add_predicting_layer(stored, settings)
     write_weights(directory, stored, variant["shards"])

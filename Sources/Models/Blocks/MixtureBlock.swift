@@ -76,12 +76,12 @@ extension MixtureDescription {
         }
     }
 
-    /// Whether the projections that read an expert's input are stored in blocks.
+    /// Whether the projections that read an expert's input are stored in blocks or groups of integers.
     public func readsInputInBlocks(
         _ expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
     ) throws(WeightsError) -> Bool {
         let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
-        return !tensors.gate.format.isPlain && !tensors.up.format.isPlain
+        return tensors.gate.format.takesIntegers && tensors.up.format.takesIntegers
     }
 
     private func tensors(
