@@ -46,6 +46,9 @@ public final class ForwardState {
     let key: Rows
     let value: Rows
     let attended: Rows
+    let narrowQuery: Rows
+    let latentQuery: Rows
+    let attendedLatent: Rows
     let projected: Rows
     /// As the model's `rotaries`.
     let rotaries: [RotaryAngles]
@@ -77,6 +80,9 @@ public final class ForwardState {
         key = rows(attention.key)
         value = rows(attention.value)
         attended = rows(attention.attended)
+        narrowQuery = rows(attention.narrowQuery)
+        latentQuery = rows(attention.latentQuery)
+        attendedLatent = rows(attention.attendedLatent)
         rotaries = model.rotaries.map { RotaryAngles($0, rowsMax: rowsMax) }
         routerLogits = rows(model.mixtures.map(\.expertCount).max())
         logits = rows(model.vocabularySize, capacity: Limits.Models.logitRowsMax)

@@ -8,7 +8,9 @@ public typealias Architecture = @Sendable (ConfigurationReader, Set<String>) thr
 public enum Registry {
     /// `model_type` of `config.json` → the architecture.
     public static let architectures: [String: Architecture] = [
+        "deepseek_v3": describeDeepseekV3,
         "glm4_moe": describeGlm4Moe,
+        "kimi_k2": describeDeepseekV3,
         "minimax_m2": describeMiniMaxM2,
         "mixtral": describeMixtral,
         "qwen3_moe": describeQwen3Moe,

@@ -67,6 +67,34 @@ public struct Tensor: Sendable {
         return matrix
     }
 
+    /// The transposed matrix in the kernels' layout: in the tensor's own format if that is a plain one, else, because
+    /// blocks lie along rows, as the f32 that it decodes to. Kept in the cache as by `packed`; a view is packed in one
+    /// of the two ways only.
+    public func packedTransposed() throws(WeightsError) -> PackedMatrix {
+        guard shape.count == 2 else {
+            throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of a matrix")
+        }
+        let format = format.isPlain ? format : .f32
+        let key = PackedKey(
+            file: fileNumber, modifiedNanoseconds: file.modifiedNanoseconds, byteOffset: byteOffset, rows: shape[1],
+            columns: shape[0], format: format)
+        if let kept = packedWeights?.matrix(key) { return kept }
+        try file.populate(byteRange, tensor: name)
+        defer { file.giveBack(byteRange) }
+        func pack(_ bytes: UnsafeRawBufferPointer) throws -> PackedMatrix {
+            try PackedMatrix(
+                packingTransposed: bytes, rows: shape[1], columns: shape[0], format: format, placement: placement)
+        }
+        do {
+            let isPlain = self.format.isPlain
+            let matrix = isPlain ? try pack(file.bytes(byteRange)) : try floats().withUnsafeBytes(pack)
+            packedWeights?.add(key, matrix)
+            return matrix
+        } catch {
+            throw .packingFailed(tensor: name, reason: "\(error)")
+        }
+    }
+
     private var packedKey: PackedKey {
         PackedKey(
             file: fileNumber, modifiedNanoseconds: file.modifiedNanoseconds, byteOffset: byteOffset, rows: shape[0],

@@ -38,7 +38,15 @@ GLM4_MOE = dict(
     use_qk_norm=True)
 MIXTRAL = dict(**COMMON, intermediate_size=32, num_local_experts=6, sliding_window=None)
 MINIMAX_M2 = dict(**COMMON, intermediate_size=32, num_local_experts=8)
+DEEPSEEK_V3 = dict(
+    vocab_size=320, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=4,
+    intermediate_size=96, moe_intermediate_size=24, n_routed_experts=8, n_shared_experts=1, num_experts_per_tok=3,
+    n_group=4, topk_group=2, norm_topk_prob=True, routed_scaling_factor=2.5, first_k_dense_replace=1,
+    q_lora_rank=24, kv_lora_rank=32, qk_rope_head_dim=8, qk_nope_head_dim=16, v_head_dim=12, attention_bias=False,
+    max_position_embeddings=512, rms_norm_eps=1e-6, tie_word_embeddings=False, bos_token_id=0, eos_token_id=1,
+    pad_token_id=None)
 FAMILIES = {
+    "deepseek_v3": ("DeepseekV3", DEEPSEEK_V3),
     "glm4_moe": ("Glm4Moe", GLM4_MOE),
     "minimax_m2": ("MiniMaxM2", MINIMAX_M2),
     "mixtral": ("Mixtral", MIXTRAL),
@@ -66,6 +74,23 @@ VARIANTS = {
         rope_theta=10000.0,
         rope_scaling=dict(
             rope_type="yarn", factor=4.0, original_max_position_embeddings=64, beta_fast=32.0, beta_slow=1.0)),
+    "deepseek_v3_bf16": dict(
+        family="deepseek_v3", seed=11, dtype=torch.bfloat16, shards=2, changes={},
+        extra_keys=dict(num_nextn_predict_layers=1), rope_theta=10000.0,
+        published_keys=dict(moe_layer_freq=1, scoring_func="sigmoid", topk_method="noaux_tc"),
+        rope_scaling=dict(
+            type="yarn", factor=4.0, original_max_position_embeddings=128, beta_fast=32, beta_slow=1, mscale=1.0,
+            mscale_all_dim=1.0)),
+    "deepseek_v3_direct_f32": dict(
+        family="deepseek_v3", seed=12, dtype=torch.float32, shards=1, fused=True,
+        changes=dict(
+            q_lora_rank=None, rope_interleave=False, attention_bias=True, num_attention_heads=3, num_key_value_heads=3,
+            kv_lora_rank=20, qk_nope_head_dim=12, v_head_dim=10, n_group=1, topk_group=1, n_shared_experts=2,
+            first_k_dense_replace=0, num_hidden_layers=2, norm_topk_prob=False, routed_scaling_factor=1.0,
+            n_routed_experts=7, rms_norm_eps=1e-4, tie_word_embeddings=True),
+        rope_theta=50000.0, rope_layout="parameters",
+        rope_scaling=dict(
+            rope_type="yarn", factor=8.0, original_max_position_embeddings=64, mscale_all_dim=0.7)),
     "glm4_moe_bf16": dict(
         family="glm4_moe", seed=5, dtype=torch.bfloat16, shards=2, changes=dict(num_hidden_layers=3),
         extra_keys=dict(num_nextn_predict_layers=1, partial_rotary_factor=0.5), rope_theta=1000000.0,
@@ -153,7 +178,8 @@ def split_experts(tensors, family):
 
 
 def add_predicting_layer(tensors, settings):
-    """What GLM-4.5 publishes beyond its layers: one that predicts a second token, and is not part of the model."""
+    """What GLM-4.5 and DeepSeek-V3 publish beyond their layers: one that predicts a second token, and is not part of
+    the model."""
     width = settings["hidden_size"]
     prefix = f"model.layers.{settings['num_hidden_layers']}"
     tensors[prefix + ".eh_proj.weight"] = torch.ones(width, 2 * width, dtype=torch.bfloat16)
@@ -185,10 +211,12 @@ def write_configuration(directory, settings, variant):
     """Writes config.json with the keys that the family's published checkpoints have."""
     written = dict(
         architectures=[class_name(variant)], model_type=family_of(variant), hidden_act="silu", **settings,
-        **variant.get("extra_keys", {}), torch_dtype=str(variant["dtype"]).removeprefix("torch."))
+        **variant.get("extra_keys", {}), **variant.get("published_keys", {}),
+        torch_dtype=str(variant["dtype"]).removeprefix("torch."))
     del written["pad_token_id"]
     if variant.get("rope_layout") == "parameters":
-        written["rope_parameters"] = dict(rope_type="default", rope_theta=variant["rope_theta"])
+        written["rope_parameters"] = dict(
+            rope_theta=variant["rope_theta"], **(variant["rope_scaling"] or dict(rope_type="default")))
         if "rotated_share" in variant:
             written["rope_parameters"]["partial_rotary_factor"] = variant["rotated_share"]
         written["dtype"] = written.pop("torch_dtype")

@@ -5,15 +5,16 @@ import Testing
 struct AttentionShape: Sendable, CustomStringConvertible {
     let headCount, kvHeadCount, keyDim, valueDim, blockPositions, positions: Int
     var windowTokens: Int?
+    var hasValuesInKeys = false
     var description: String {
         "\(headCount)/\(kvHeadCount) heads, \(keyDim)/\(valueDim), \(positions) in blocks of \(blockPositions)"
-            + (windowTokens.map { ", window \($0)" } ?? "")
+            + (windowTokens.map { ", window \($0)" } ?? "") + (hasValuesInKeys ? ", values in keys" : "")
     }
 
     func layout(_ format: KeyValueFormat) -> KeyValueLayout {
         KeyValueLayout(
             format: format, kvHeadCount: kvHeadCount, keyDim: keyDim, valueDim: valueDim,
-            blockPositions: blockPositions)
+            blockPositions: blockPositions, hasValuesInKeys: hasValuesInKeys)
     }
 }
 
@@ -51,9 +52,14 @@ private final class CachedSequence {
         pointers = .allocate(capacity: count)
         for (index, block) in blocks.enumerated() { (pointers + index).initialize(to: block) }
         for position in 0..<shape.positions {
-            compute.storeKeyValue(
-                keys: keys.view, values: values.view, row: position, layout: layout,
-                block: blocks[position / shape.blockPositions], offset: position % shape.blockPositions)
+            let block = blocks[position / shape.blockPositions]
+            let offset = position % shape.blockPositions
+            if shape.hasValuesInKeys {
+                compute.storeKey(keys: keys.view, row: position, layout: layout, block: block, offset: offset)
+            } else {
+                compute.storeKeyValue(
+                    keys: keys.view, values: values.view, row: position, layout: layout, block: block, offset: offset)
+            }
         }
     }
 
@@ -89,9 +95,15 @@ private final class CachedSequence {
         let start = first(position) / shape.blockPositions * shape.blockPositions
         return (0..<shape.headCount).flatMap { index in
             let kvHead = index / (shape.headCount / shape.kvHeadCount)
+            let query = head(queries, position, index, shape.keyDim)
+            let keys = (start...position).map { head(self.keys, $0, kvHead, shape.keyDim) }
+            guard !shape.hasValuesInKeys else {
+                return Reference.attentionInKeys(
+                    query: query, keys: keys, valueDim: shape.valueDim, scale: 0.25, format: layout.format,
+                    first: first(position) - start)
+            }
             return Reference.attention(
-                query: head(queries, position, index, shape.keyDim),
-                keys: (start...position).map { head(keys, $0, kvHead, shape.keyDim) },
+                query: query, keys: keys,
                 values: (start...position).map { head(values, $0, kvHead, shape.valueDim) }, scale: 0.25,
                 format: layout.format, first: first(position) - start)
         }
@@ -116,7 +128,23 @@ private final class CachedSequence {
                 headCount: 2 * $0, kvHeadCount: 2, keyDim: 17, valueDim: 33, blockPositions: 16, positions: 35)
         }
 
-    @Test(arguments: shapes, KeyValueFormat.allCases)
+    /// Values in keys: heads and dimensions beyond whole tiles, two key heads, a window, whole and partial panels.
+    static let shapesWithValuesInKeys = [
+        AttentionShape(
+            headCount: 1, kvHeadCount: 1, keyDim: 5, valueDim: 3, blockPositions: 16, positions: 1,
+            hasValuesInKeys: true),
+        AttentionShape(
+            headCount: 9, kvHeadCount: 1, keyDim: 24, valueDim: 16, blockPositions: 64, positions: 130,
+            hasValuesInKeys: true),
+        AttentionShape(
+            headCount: 14, kvHeadCount: 2, keyDim: 21, valueDim: 21, blockPositions: 16, positions: 64,
+            hasValuesInKeys: true),
+        AttentionShape(
+            headCount: 7, kvHeadCount: 1, keyDim: 40, valueDim: 30, blockPositions: 32, positions: 75,
+            windowTokens: 37, hasValuesInKeys: true),
+    ]
+
+    @Test(arguments: shapes + shapesWithValuesInKeys, KeyValueFormat.allCases)
     func equalsTheReferenceHoweverItIsChunked(shape: AttentionShape, format: KeyValueFormat) throws {
         let generic = try Compute(instructionSet: .generic, threadCount: 1)
         let sequence = CachedSequence(shape, format, scale: 3, compute: generic)
@@ -147,23 +175,32 @@ private final class CachedSequence {
     }
 
     /// A row alone on many threads is cut by positions, heads and dimensions, here finer than there is work.
-    @Test(arguments: KeyValueFormat.allCases) func oneLongRowIsSplitAmongThreads(format: KeyValueFormat) throws {
-        let shape = AttentionShape(
-            headCount: 10, kvHeadCount: 2, keyDim: 40, valueDim: 136, blockPositions: 64, positions: 300)
+    @Test(
+        arguments: KeyValueFormat.allCases,
+        [
+            AttentionShape(
+                headCount: 10, kvHeadCount: 2, keyDim: 40, valueDim: 136, blockPositions: 64, positions: 300),
+            AttentionShape(
+                headCount: 37, kvHeadCount: 1, keyDim: 40, valueDim: 24, blockPositions: 64, positions: 300,
+                hasValuesInKeys: true),
+        ])
+    func oneLongRowIsSplitAmongThreads(format: KeyValueFormat, shape: AttentionShape) throws {
         let generic = try Compute(instructionSet: .generic, threadCount: 1)
         let sequence = CachedSequence(shape, format, scale: 3, compute: generic)
         let expected = bits(sequence.reference(position: 299))
         for compute in try everyCompute(threadCounts: [1, 2, 5, 16]) {
-            let output = Rows(capacity: 300, width: 10 * 136)
+            let output = Rows(capacity: 300, width: shape.headCount * shape.valueDim)
             sequence.attend(compute, rows: 299..<300, into: output)
             #expect(bits(output.values(row: 299)) == expected, compute.label)
         }
     }
 
     /// Rows of zeros, of huge and tiny numbers, infinities and NaNs: nothing traps, and the bits are the reference's.
-    @Test(arguments: KeyValueFormat.allCases) func unusualRows(format: KeyValueFormat) throws {
+    @Test(arguments: KeyValueFormat.allCases, [false, true])
+    func unusualRows(format: KeyValueFormat, hasValuesInKeys: Bool) throws {
         let shape = AttentionShape(
-            headCount: 5, kvHeadCount: 1, keyDim: 20, valueDim: 19, blockPositions: 16, positions: 40)
+            headCount: 5, kvHeadCount: 1, keyDim: 20, valueDim: 19, blockPositions: 16, positions: 40,
+            hasValuesInKeys: hasValuesInKeys)
         let unusual: [Float] = [
             0, -0.0, 3e38, -3e38, 0x1p-126, .leastNonzeroMagnitude, 65504, 65519, 65520, 70000, 6e-8, 2.9e-8, 0x1p-25,
             0x1p-14, 0x1.ffcp-15,

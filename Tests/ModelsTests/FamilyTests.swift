@@ -8,6 +8,19 @@ import Testing
 @Suite struct FamilyTests {
     /// Configurations as published, small.
     static let published: [String: JSON] = [
+        "deepseek_v3": [
+            "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 4,
+            "vocab_size": 320, "max_position_embeddings": 512, "n_routed_experts": 16, "num_experts_per_tok": 4,
+            "moe_intermediate_size": 24, "intermediate_size": 96, "n_shared_experts": 1, "n_group": 4,
+            "topk_group": 2, "first_k_dense_replace": 1, "routed_scaling_factor": 2.5, "norm_topk_prob": true,
+            "scoring_func": "sigmoid", "topk_method": "noaux_tc", "moe_layer_freq": 1, "q_lora_rank": 24,
+            "kv_lora_rank": 32, "qk_rope_head_dim": 8, "qk_nope_head_dim": 16, "v_head_dim": 12, "rms_norm_eps": 1e-5,
+            "num_nextn_predict_layers": 1, "rope_theta": 10000,
+            "rope_scaling": [
+                "type": "yarn", "factor": 40, "original_max_position_embeddings": 64, "beta_fast": 32, "beta_slow": 1,
+                "mscale": 1.0, "mscale_all_dim": 1.0,
+            ],
+        ],
         "glm4_moe": [
             "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
             "head_dim": 16, "vocab_size": 320, "max_position_embeddings": 512, "n_routed_experts": 8,
@@ -102,6 +115,24 @@ import Testing
 
     @Test(
         arguments: [
+            ("deepseek_v3", "scoring_func", "softmax", "'scoring_func' is 'softmax', supported: sigmoid"),
+            ("deepseek_v3", "topk_method", "greedy", "'topk_method' is 'greedy', supported: noaux_tc"),
+            ("deepseek_v3", "moe_layer_freq", 2, "'moe_layer_freq' is '2', supported: 1"),
+            (
+                "deepseek_v3", "num_key_value_heads", 2,
+                "'num_key_value_heads' is '2', supported: num_attention_heads, 4"
+            ),
+            ("deepseek_v3", "q_lora_rank", 0, "'q_lora_rank' is 0, expected a whole number from 1 to 1048576"),
+            ("deepseek_v3", "qk_rope_head_dim", 7, "'qk_rope_head_dim' is 7, expected an even number"),
+            (
+                "deepseek_v3", "partial_rotary_factor", 0.5,
+                "'partial_rotary_factor' is '0.5', supported: 1"
+            ),
+            (
+                "deepseek_v3", "rope_scaling", ["type": "linear", "mscale_all_dim": 1],
+                "'factor' is missing"
+            ),
+            ("deepseek_v3", "hidden_act", "gelu", "'hidden_act' is 'gelu', supported: silu"),
             ("glm4_moe", "scoring_func", "softmax", "'scoring_func' is 'softmax', supported: sigmoid"),
             ("glm4_moe", "topk_method", "greedy", "'topk_method' is 'greedy', supported: noaux_tc"),
             ("glm4_moe", "topk_group", 5, "'topk_group' is 5, expected a whole number from 1 to 4"),

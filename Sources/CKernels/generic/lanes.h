@@ -17,6 +17,8 @@
 #define ATTENTION_SCORE_TILE 4
 #define ATTENTION_VALUE_HEADS 1
 #define ATTENTION_VALUE_PARTS 1
+#define ATTENTION_IN_KEYS_HEADS 1
+#define ATTENTION_IN_KEYS_DIMS 1
 
 typedef struct lanes {
     float at[COLONY_LANES];

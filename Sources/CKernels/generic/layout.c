@@ -51,6 +51,20 @@ void colony_pack_panels(const void *source, void *panels, size_t rows, size_t co
     }
 }
 
+void colony_pack_transposed(
+    const void *source, void *panels, size_t rows, size_t columns, size_t stride, size_t weight_bytes) {
+    const size_t line = COLONY_LANES * weight_bytes;
+    unsigned char *target = panels;
+    for (size_t first = 0; first < rows; first += COLONY_LANES) {
+        const size_t present = (rows - first < COLONY_LANES ? rows - first : COLONY_LANES) * weight_bytes;
+        const unsigned char *start = (const unsigned char *)source + first * weight_bytes;
+        for (size_t k = 0; k < columns; k++, target += line) {
+            __builtin_memset(target, 0, line);
+            __builtin_memcpy(target, start + k * stride * weight_bytes, present);
+        }
+    }
+}
+
 size_t colony_index_of_greatest(const float *values, size_t count) {
     size_t best = 0;
     float greatest = -__builtin_inff();

@@ -59,12 +59,13 @@ enum { COLONY_KEY_VALUE_F32, COLONY_KEY_VALUE_F16, COLONY_KEY_VALUE_INT8, COLONY
 
 /// A block of positions: keys as [kv_heads][positions / 16][key_dim][16], then values as
 /// [kv_heads][positions][value_dim]; with 8-bit integers then a scale of each key and of each value, f32 both,
-/// [kv_heads][positions].
+/// [kv_heads][positions]. Where values lie in the keys there are keys and their scales only.
 typedef struct colony_key_value_layout {
     size_t positions; // a multiple of 16
     size_t kv_heads;
     size_t key_dim;
     size_t value_dim;
+    int values_in_keys; // whether a value is the first `value_dim` numbers of its key
 } colony_key_value_layout;
 
 /// Attention of the query heads of one row that share key/value head `kv_head`.
@@ -114,6 +115,8 @@ typedef struct colony_kernel_table {
     void (*silu_multiply)(const float *gate, const float *up, float *output, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
+    void (*rotate_interleaved)(
+        const float *source, float *target, const float *cosine, const float *sine, size_t half);
     void (*add)(const float *_Nonnull const *_Nonnull addends, size_t addend_count, float *sum, size_t count);
     void (*_Nonnull router_scores[COLONY_ROUTER_SCORING_COUNT])(float *row, size_t count); // in place
     void (*router_choose)(
@@ -126,7 +129,7 @@ typedef struct colony_kernel_table {
         const colony_attention_arguments *arguments, size_t head);
     void (*_Nonnull attention_values[COLONY_KEY_VALUE_FORMAT_COUNT])(
         const colony_attention_arguments *arguments, size_t first_dim, size_t dim_count);
-    // Writes one position's keys, [kv_heads][key_dim], and values into its block.
+    // Writes one position's keys, [kv_heads][key_dim], and values, unless they lie in the keys, into its block.
     void (*_Nonnull store_key_value[COLONY_KEY_VALUE_FORMAT_COUNT])(
         const float *keys, const float *values, const colony_key_value_layout *layout, void *block, size_t position);
     void (*exponential)(const float *input, float *output, size_t count);
@@ -149,7 +152,11 @@ size_t colony_prefetch_bytes(void);
 /// Interleaves row-major weights of `weight_bytes` (2 or 4) each, at any alignment, into panels.
 void colony_pack_panels(const void *source, void *panels, size_t rows, size_t columns, size_t weight_bytes);
 
-/// The same for rows of blocks, which must be whole.
+/// The same for weights that are stored transposed: [columns][stride], of each row the first `rows`.
+void colony_pack_transposed(
+    const void *source, void *panels, size_t rows, size_t columns, size_t stride, size_t weight_bytes);
+
+/// Interleaves rows of blocks, which must be whole.
 void colony_pack_blocks(int format, const void *source, void *panels, size_t rows, size_t columns);
 
 /// The index of the largest value that is a number, the lowest of equals; 0 if there is none.

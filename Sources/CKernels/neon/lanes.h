@@ -16,6 +16,8 @@
 #define ATTENTION_SCORE_TILE 4
 #define ATTENTION_VALUE_HEADS 2
 #define ATTENTION_VALUE_PARTS 2
+#define ATTENTION_IN_KEYS_HEADS 2
+#define ATTENTION_IN_KEYS_DIMS 2
 
 typedef struct lanes {
     float32x4_t at[4];

@@ -26,6 +26,7 @@
 #include "linear_finish.h"
 #include "quantise.h"
 #include "key_values.h"
+#include "attention_in_keys.h"
 #include "attention.h"
 #include "../blocks/all.h"
 #include "linear_blocks.h"
@@ -65,6 +66,7 @@ static const colony_kernel_table table = {
     .silu_multiply = silu_multiply,
     .rms_norm = rms_norm,
     .rotate = rotate,
+    .rotate_interleaved = rotate_interleaved,
     .add = add,
     .router_scores = {router_softmax, router_sigmoid},
     .router_choose = router_choose,

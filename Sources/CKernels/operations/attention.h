@@ -6,7 +6,7 @@
 // 0; with 8-bit values then e[p] = e[p] * scale of the value, zero below 2^-126. Values: output[d] = (chain of
 // fma(e[p], v[p][d]) over p ascending, from +0) / sum. Here k and v are the stored numbers, of 8-bit ones the codes.
 // Nothing depends on how positions are cut into blocks, on how a step is cut, or on how many rows are computed
-// together.
+// together. Where values lie in the keys, their step is that of `attention_in_keys.h`.
 //
 // The format of keys and values is a constant wherever this is inlined. Each loop asks for the same place of the next
 // block as it reads: one block is some 16 KiB per head, far enough for memory and near enough for the second-level
@@ -14,13 +14,6 @@
 #pragma STDC FP_CONTRACT OFF
 
 #define ATTENTION_SMALLEST 1e-20f
-#define ATTENTION_LINE 64
-
-/// From a place in a block to the same in the next one; 0 in the last.
-INLINE ptrdiff_t attention_ahead(const colony_attention_arguments *a, size_t block) {
-    if ((block + 1) * a->layout.positions >= a->visible) return 0;
-    return (ptrdiff_t)((uintptr_t)a->blocks[block + 1] - (uintptr_t)a->blocks[block]);
-}
 
 /// Scores of `heads` heads against `panels` panels of 16 positions each; both constants where this is inlined.
 INLINE void attention_score_tile(
@@ -201,6 +194,10 @@ INLINE void attention_value_block(
 INLINE void attention_values(
     const int format, const colony_attention_arguments *a, size_t first_dim, size_t dim_count) {
     const size_t end = first_dim + dim_count;
+    if (a->layout.values_in_keys) {
+        attention_values_in_keys(format, a, first_dim, end);
+        return;
+    }
     for (size_t block = 0; block * a->layout.positions < a->visible; block++) {
         size_t head = 0;
         for (; head + ATTENTION_VALUE_HEADS <= a->group; head += ATTENTION_VALUE_HEADS) {

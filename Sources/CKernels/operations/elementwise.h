@@ -31,3 +31,26 @@ KERNEL static void rotate(float *head, const float *cosine, const float *sine, s
         lanes_store_some(head + half + i, lanes_fma(x2, c, lanes_multiply(x1, s)), half - i);
     }
 }
+
+/// The same for a head whose pairs are neighbours: x1 = source[2i], x2 = source[2i + 1], and so in `target`, which may
+/// be the source.
+KERNEL static void rotate_interleaved(
+    const float *source, float *target, const float *cosine, const float *sine, size_t half) {
+    float first[COLONY_LANES] = {0}, second[COLONY_LANES] = {0};
+    for (size_t i = 0; i < half; i += COLONY_LANES) {
+        const size_t count = half - i < COLONY_LANES ? half - i : COLONY_LANES;
+        for (size_t j = 0; j < count; j++) {
+            first[j] = source[2 * (i + j)];
+            second[j] = source[2 * (i + j) + 1];
+        }
+        const lanes c = lanes_load_some(cosine + i, count, 0), s = lanes_load_some(sine + i, count, 0);
+        const lanes x1 = lanes_load(first), x2 = lanes_load(second);
+        const lanes minus = lanes_subtract(lanes_splat(-0.0f), lanes_multiply(x2, s));
+        lanes_store(first, lanes_fma(x1, c, minus));
+        lanes_store(second, lanes_fma(x2, c, lanes_multiply(x1, s)));
+        for (size_t j = 0; j < count; j++) {
+            target[2 * (i + j)] = first[j];
+            target[2 * (i + j) + 1] = second[j];
+        }
+    }
+}

@@ -40,9 +40,10 @@ INLINE const unsigned char *key_value_values(
 
 /// Scales of the keys of one head; `of_values`: of its values.
 INLINE const float *key_value_scales(const colony_key_value_layout *l, const void *block, size_t head, int of_values) {
-    const size_t codes = l->kv_heads * l->positions * (l->key_dim + l->value_dim);
-    const unsigned char *scales = (const unsigned char *)block + codes;
-    return (const float *)(const void *)scales + ((of_values ? l->kv_heads : 0) + head) * l->positions;
+    const size_t value_dim = l->values_in_keys ? 0 : l->value_dim;
+    const unsigned char *scales = (const unsigned char *)block + l->kv_heads * l->positions * (l->key_dim + value_dim);
+    const size_t before = of_values && !l->values_in_keys ? l->kv_heads : 0;
+    return (const float *)(const void *)scales + (before + head) * l->positions;
 }
 
 /// The scale of a row of 8-bit integers; sets by what its numbers are multiplied.
@@ -95,6 +96,7 @@ INLINE void store_key_value(
         key_value_store_row(
             format, keys + head * l->key_dim, l->key_dim, key + (panel * l->key_dim + lane) * bytes, COLONY_LANES,
             key_scales + position);
+        if (l->values_in_keys) continue;
         key_value_store_row(
             format, values + head * l->value_dim, l->value_dim, value + position * l->value_dim * bytes, 1,
             value_scales + position);

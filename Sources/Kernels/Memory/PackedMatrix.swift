@@ -55,6 +55,27 @@ public final class PackedMatrix: @unchecked Sendable {
         }
     }
 
+    /// Interleaves weights of a plain format that are stored transposed: row-major `source` is [columns][rows].
+    ///
+    /// Throws `matrixShapeInvalid`, `matrixSizeMismatch`, or `outOfMemory`.
+    public convenience init(
+        packingTransposed source: UnsafeRawBufferPointer, rows: Int, columns: Int, format: WeightFormat,
+        placement: WeightPlacement = .anywhere
+    ) throws(KernelError) {
+        precondition(format.isPlain, "blocks lie along rows")
+        try Self.check(rows: rows, columns: columns, format: format)
+        let weightBytes = format.bytesPerBlock
+        guard source.count == rows * columns * weightBytes, let sourceBase = source.baseAddress else {
+            throw .matrixSizeMismatch(expectedBytes: rows * columns * weightBytes, foundBytes: source.count)
+        }
+        try self.init(rows: rows, columns: columns, format: format, placement: placement) { panels, target in
+            guard let targetBase = target.baseAddress else { return }
+            let first = panels.lowerBound * panelRows
+            let count = min(panels.upperBound * panelRows, rows) - first
+            colony_pack_transposed(sourceBase + first * weightBytes, targetBase, count, columns, rows, weightBytes)
+        }
+    }
+
     /// A matrix that was packed before (by this `layoutVersion`) and lies at `packed`, where `owner` keeps it.
     ///
     /// Throws `matrixShapeInvalid`, `matrixBlocksPartial` or `matrixSizeMismatch`.

@@ -2,6 +2,7 @@ import CKernels
 
 /// How one layer's keys and values lie in a block of positions: keys as [kvHead][position / 16][keyDim][16 positions],
 /// then values as [kvHead][position][valueDim], then, with `int8`, the scales of the keys and those of the values.
+/// Where values lie in the keys there are only keys and their scales.
 public struct KeyValueLayout: Hashable, Sendable {
     /// How numbers are stored.
     public let format: KeyValueFormat
@@ -13,21 +14,30 @@ public struct KeyValueLayout: Hashable, Sendable {
     public let valueDim: Int
     /// Positions per block, a multiple of 16.
     public let blockPositions: Int
+    /// Whether a value is the first `valueDim` numbers of its key, and not stored again.
+    public let hasValuesInKeys: Bool
 
     /// Describes a block; `blockPositions` is a multiple of 16.
-    public init(format: KeyValueFormat, kvHeadCount: Int, keyDim: Int, valueDim: Int, blockPositions: Int) {
+    public init(
+        format: KeyValueFormat, kvHeadCount: Int, keyDim: Int, valueDim: Int, blockPositions: Int,
+        hasValuesInKeys: Bool = false
+    ) {
         precondition(kvHeadCount > 0 && keyDim > 0 && valueDim > 0)
+        precondition(!hasValuesInKeys || valueDim <= keyDim, "a value is part of its key")
         precondition(blockPositions > 0 && blockPositions % panelRows == 0, "a block is whole panels of 16 positions")
         self.format = format
         self.kvHeadCount = kvHeadCount
         self.keyDim = keyDim
         self.valueDim = valueDim
         self.blockPositions = blockPositions
+        self.hasValuesInKeys = hasValuesInKeys
     }
 
     /// Size of one position, in bytes.
     public var positionBytes: Int {
-        kvHeadCount * ((keyDim + valueDim) * format.numberBytes + 2 * format.scaleBytes)
+        hasValuesInKeys
+            ? kvHeadCount * (keyDim * format.numberBytes + format.scaleBytes)
+            : kvHeadCount * ((keyDim + valueDim) * format.numberBytes + 2 * format.scaleBytes)
     }
 
     /// Size of one block, in bytes.
@@ -35,7 +45,8 @@ public struct KeyValueLayout: Hashable, Sendable {
 
     var arguments: colony_key_value_layout {
         colony_key_value_layout(
-            positions: blockPositions, kv_heads: kvHeadCount, key_dim: keyDim, value_dim: valueDim)
+            positions: blockPositions, kv_heads: kvHeadCount, key_dim: keyDim, value_dim: valueDim,
+            values_in_keys: hasValuesInKeys ? 1 : 0)
     }
 }
 
@@ -78,11 +89,24 @@ extension Compute {
         offset: Int
     ) {
         precondition(keys.width == layout.kvHeadCount * layout.keyDim && row < keys.count)
+        precondition(!layout.hasValuesInKeys, "the layout has values of their own")
         precondition(values.width == layout.kvHeadCount * layout.valueDim && row < values.count)
         precondition(row >= 0 && offset >= 0 && offset < layout.blockPositions)
         var arguments = layout.arguments
         kernels.storeKeyValue(layout.format)(
             keys.base + row * keys.width, values.base + row * values.width, &arguments, block, offset)
+    }
+
+    /// Writes one position's keys (`keys[row]`, [kvHead][keyDim]), in which the values lie, into its block at `offset`.
+    public func storeKey(
+        keys: RowsView, row: Int, layout: KeyValueLayout, block: UnsafeMutableRawPointer, offset: Int
+    ) {
+        precondition(layout.hasValuesInKeys, "the layout has no values of their own")
+        precondition(keys.width == layout.kvHeadCount * layout.keyDim && row < keys.count)
+        precondition(row >= 0 && offset >= 0 && offset < layout.blockPositions)
+        var arguments = layout.arguments
+        let key = keys.base + row * keys.width
+        kernels.storeKeyValue(layout.format)(key, key, &arguments, block, offset)
     }
 
     /// Softmax attention of each query row over its span. Queries: [rows][headCount x keyDim], output:

@@ -36,8 +36,38 @@ extension Reference {
     public static func attention(
         query: [Float], keys: [[Float]], values: [[Float]], scale: Float, format: KeyValueFormat = .f32, first: Int = 0
     ) -> [Float] {
-        let keys = keys.map { stored($0, format: format) }
         let values = values.map { stored($0, format: format) }
+        let keys = keys.map { stored($0, format: format) }
+        let (weights, sum) = weights(query: query, keys: keys, valueScales: values.map(\.scale), scale, first: first)
+        return (values.first?.numbers ?? []).indices.map { d in
+            var weighted: Float = 0
+            for p in values.indices { weighted = weighted.addingProduct(weights[p], values[p].numbers[d]) }
+            return weighted / sum
+        }
+    }
+
+    /// The same where a value is the first `valueDim` numbers of its key. A dimension is summed in 16 lanes, the last
+    /// ones filled with zeros.
+    public static func attentionInKeys(
+        query: [Float], keys: [[Float]], valueDim: Int, scale: Float, format: KeyValueFormat = .f32, first: Int = 0
+    ) -> [Float] {
+        let keys = keys.map { stored($0, format: format) }
+        let (weights, sum) = weights(query: query, keys: keys, valueScales: keys.map(\.scale), scale, first: first)
+        return (0..<valueDim).map { d in
+            var lanes = [Float](repeating: 0, count: 16)
+            for p in 0..<(keys.count + 15) / 16 * 16 {
+                let isVisible = p < keys.count
+                lanes[p % 16] = lanes[p % 16].addingProduct(
+                    isVisible ? weights[p] : 0, isVisible ? keys[p].numbers[d] : 0)
+            }
+            return treeSum(lanes) / sum
+        }
+    }
+
+    /// What each position's value is multiplied with, and the sum that the result is divided by.
+    private static func weights(
+        query: [Float], keys: [StoredRow], valueScales: [Float?], _ scale: Float, first: Int
+    ) -> (weights: [Float], sum: Float) {
         let scores = keys.enumerated().map { position, key in
             if position < first { return -Float.infinity }
             var sum: Float = 0
@@ -51,14 +81,10 @@ extension Reference {
             return e < 1e-20 ? 0 : e
         }
         let sum = laneSum(exponentials)
-        let weights = zip(exponentials, values).map { e, value in
-            guard let scale = value.scale else { return e }
+        let weights = zip(exponentials, valueScales).map { e, scale in
+            guard let scale else { return e }
             return e * scale < 0x1p-126 ? 0 : e * scale
         }
-        return (values.first?.numbers ?? []).indices.map { d in
-            var weighted: Float = 0
-            for p in values.indices { weighted = weighted.addingProduct(weights[p], values[p].numbers[d]) }
-            return weighted / sum
-        }
+        return (weights, sum)
     }
 }

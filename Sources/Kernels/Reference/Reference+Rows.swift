@@ -18,4 +18,11 @@ extension Reference {
         }
         return result
     }
+
+    /// One head whose pairs are neighbours.
+    public static func rotateInterleaved(_ head: [Float], cosine: [Float], sine: [Float]) -> [Float] {
+        let pairs = stride(from: 0, to: head.count, by: 2)
+        let halves = rotate(pairs.map { head[$0] } + pairs.map { head[$0 + 1] }, cosine: cosine, sine: sine)
+        return cosine.indices.flatMap { [halves[$0], halves[cosine.count + $0]] }
+    }
 }

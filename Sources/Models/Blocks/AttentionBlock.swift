@@ -17,6 +17,7 @@ extension AttentionDescription {
     func load(_ model: ModelDescription, _ checkpoint: Checkpoint) throws(WeightsError) -> any AttentionBlock {
         switch self {
         case .groupedQuery(let shape): try GroupedQueryAttentionBlock(shape, model: model, checkpoint)
+        case .latent(let shape): try LatentAttentionBlock(shape, model: model, checkpoint)
         }
     }
 }

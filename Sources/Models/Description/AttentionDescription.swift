@@ -2,11 +2,14 @@
 public enum AttentionDescription: Sendable {
     /// Softmax attention over keys and values of the sequence.
     case groupedQuery(GroupedQueryAttentionDescription)
+    /// Softmax attention over one latent per position.
+    case latent(LatentAttentionDescription)
 
     /// Its rotary positions; nil if it has none.
     var rotary: RotaryDescription? {
         switch self {
         case .groupedQuery(let shape): shape.rotary
+        case .latent(let shape): shape.rotary
         }
     }
 
@@ -17,6 +20,11 @@ public enum AttentionDescription: Sendable {
             AttentionWorkspace(
                 query: shape.headCount * shape.headWidth, key: shape.keyValueHeadCount * shape.headWidth,
                 value: shape.keyValueHeadCount * shape.headWidth, attended: shape.headCount * shape.headWidth)
+        case .latent(let shape):
+            AttentionWorkspace(
+                query: shape.headCount * shape.queryWidth, key: shape.cachedWidth,
+                attended: shape.headCount * shape.valueWidth, narrowQuery: shape.queryRank ?? 0,
+                latentQuery: shape.headCount * shape.cachedWidth, attendedLatent: shape.headCount * shape.latentWidth)
         }
     }
 }
@@ -31,11 +39,19 @@ struct AttentionWorkspace {
     var value = 0
     /// What all heads of a token found.
     var attended = 0
+    /// What queries are made from, where they come through a narrow layer.
+    var narrowQuery = 0
+    /// All query heads of a token as they meet latents.
+    var latentQuery = 0
+    /// The latents that all heads of a token found.
+    var attendedLatent = 0
 
     /// Wide enough for either.
     func union(_ other: AttentionWorkspace) -> AttentionWorkspace {
         AttentionWorkspace(
             query: max(query, other.query), key: max(key, other.key), value: max(value, other.value),
-            attended: max(attended, other.attended))
+            attended: max(attended, other.attended), narrowQuery: max(narrowQuery, other.narrowQuery),
+            latentQuery: max(latentQuery, other.latentQuery),
+            attendedLatent: max(attendedLatent, other.attendedLatent))
     }
 }

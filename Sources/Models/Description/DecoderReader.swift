@@ -16,10 +16,21 @@ struct DecoderReader {
         layerCount = try configuration.integer("num_hidden_layers", in: 1...Limits.Models.layersMax)
     }
 
-    /// The whole model; `feedForward` is told the index of a layer and the prefix of its names, `normEpsilon` is what
-    /// holds if the file does not say it.
+    /// The same for grouped-query attention that is the same in all layers.
     func describe(
         _ family: String, normEpsilon: Double, attention: AttentionReader,
+        feedForward: (_ index: Int, _ prefix: String) -> FeedForwardDescription
+    ) throws(ModelError) -> ModelDescription {
+        try describe(
+            family, normEpsilon: normEpsilon, attention: { .groupedQuery(attention.layer(prefix: $1)) },
+            feedForward: feedForward)
+    }
+
+    /// The whole model; `attention` and `feedForward` are told the index of a layer and the prefix of their names,
+    /// `normEpsilon` is what holds if the file does not say it.
+    func describe(
+        _ family: String, normEpsilon: Double,
+        attention: (_ index: Int, _ prefix: String) -> AttentionDescription,
         feedForward: (_ index: Int, _ prefix: String) -> FeedForwardDescription
     ) throws(ModelError) -> ModelDescription {
         let isTied = try configuration.bool("tie_word_embeddings", default: false)
@@ -37,7 +48,7 @@ struct DecoderReader {
                 let prefix = "model.layers.\(index)"
                 return LayerDescription(
                     attentionNormName: prefix + ".input_layernorm.weight",
-                    attention: .groupedQuery(attention.layer(prefix: prefix + ".self_attn")),
+                    attention: attention(index, prefix + ".self_attn"),
                     feedForwardNormName: prefix + ".post_attention_layernorm.weight",
                     feedForward: feedForward(index, prefix))
             })

@@ -31,13 +31,16 @@ struct MixtureReader {
         self.rule = rule
     }
 
-    /// The same with the groups of `n_group` and `topk_group`.
-    func grouped(_ configuration: ConfigurationReader) throws(ModelError) -> MixtureReader {
+    /// The same with the groups of `n_group` and `topk_group`; the other arguments are what holds if the file does not
+    /// say it.
+    func grouped(
+        _ configuration: ConfigurationReader, groupCount: Int = 1, chosenGroupCount: Int = 1
+    ) throws(ModelError) -> MixtureReader {
         var result = self
         result.rule.groupCount = try configuration.integer(
-            "n_group", in: 1...Limits.Kernels.routerGroupsMax, default: 1)
+            "n_group", in: 1...Limits.Kernels.routerGroupsMax, default: groupCount)
         result.rule.chosenGroupCount = try configuration.integer(
-            "topk_group", in: 1...result.rule.groupCount, default: 1)
+            "topk_group", in: 1...result.rule.groupCount, default: min(chosenGroupCount, result.rule.groupCount))
         guard !result.rule.fits(expertCount: expertCount) else { return result }
         let chosenGroups = "topk_group, \(result.rule.chosenGroupCount), of them"
         throw .configurationInvalid(

@@ -18,8 +18,7 @@ public struct RotaryDescription: Hashable, Sendable {
     ) throws(ModelError) {
         let source = try Self.source(configuration)
         let theta = try source.positive("rope_theta", default: configuration.positive("rope_theta", default: fallback))
-        let typeKey = source.value("rope_type") == nil && source.value("type") != nil ? "type" : "rope_type"
-        let type = try source.choice(typeKey, of: Self.supportedTypes, default: "default")
+        let type = try Self.type(source)
         let plain = Self.frequencies(theta: theta, dimensions: dimensions)
         switch type {
         case "linear":
@@ -54,6 +53,22 @@ public struct RotaryDescription: Hashable, Sendable {
                 expected: "a share of head_dim, \(headWidth), that is an even number of dimensions")
         }
         return Int(dimensions)
+    }
+
+    /// What latent attention multiplies its scores with where the context was stretched and `mscale_all_dim` says so:
+    /// the square of YaRN's magnitude, which the rotated part alone would not give the whole score (DeepSeek-AI, arXiv
+    /// 2405.04434); else 1.
+    static func scoreFactor(_ configuration: ConfigurationReader) throws(ModelError) -> Double {
+        let source = try source(configuration)
+        let scale = try source.number("mscale_all_dim", default: 0)
+        guard scale != 0, try type(source) != "default" else { return 1 }
+        let magnitude = YarnScaling.magnitude(factor: try YarnScaling.factor(source, configuration), scale)
+        return magnitude * magnitude
+    }
+
+    private static func type(_ source: ConfigurationReader) throws(ModelError) -> String {
+        let key = source.value("rope_type") == nil && source.value("type") != nil ? "type" : "rope_type"
+        return try source.choice(key, of: supportedTypes, default: "default")
     }
 
     private static func source(_ configuration: ConfigurationReader) throws(ModelError) -> ConfigurationReader {
@@ -93,9 +108,8 @@ private struct YarnScaling {
     init(
         _ source: ConfigurationReader, _ configuration: ConfigurationReader, theta: Double, dimensions: Int
     ) throws(ModelError) {
-        let context = try configuration.positive("max_position_embeddings", default: 4096)
-        let original = try source.positive("original_max_position_embeddings", default: context)
-        factor = try source.positive("factor", default: context / original)
+        let original = try Self.original(source, configuration)
+        factor = try Self.factor(source, configuration)
         let turnsFast = try source.positive("beta_fast", default: 32)
         let turnsSlow = try source.positive("beta_slow", default: 1)
         let truncates = try source.bool("truncate", default: true)
@@ -111,12 +125,32 @@ private struct YarnScaling {
         attentionFactor = try Self.attentionFactor(source, factor: factor)
     }
 
+    private static func original(
+        _ source: ConfigurationReader, _ configuration: ConfigurationReader
+    ) throws(ModelError) -> Double {
+        let context = try configuration.positive("max_position_embeddings", default: 4096)
+        return try source.positive("original_max_position_embeddings", default: context)
+    }
+
+    /// By how much the context was stretched.
+    static func factor(
+        _ source: ConfigurationReader, _ configuration: ConfigurationReader
+    ) throws(ModelError) -> Double {
+        let context = try configuration.positive("max_position_embeddings", default: 4096)
+        return try source.positive("factor", default: context / original(source, configuration))
+    }
+
+    /// How much longer vectors must be so that the scores of a stretched context are as sharp.
+    static func magnitude(factor: Double, _ scale: Double) -> Double {
+        factor <= 1 ? 1 : 0.1 * scale * DeterministicMath.log(factor) + 1
+    }
+
     private static func attentionFactor(_ source: ConfigurationReader, factor: Double) throws(ModelError) -> Double {
         if source.value("attention_factor") != nil { return try source.positive("attention_factor") }
-        func magnitude(_ scale: Double) -> Double { factor <= 1 ? 1 : 0.1 * scale * DeterministicMath.log(factor) + 1 }
         let scale = try source.number("mscale", default: 0)
         let scaleAll = try source.number("mscale_all_dim", default: 0)
-        return scale != 0 && scaleAll != 0 ? magnitude(scale) / magnitude(scaleAll) : magnitude(1)
+        guard scale != 0, scaleAll != 0 else { return magnitude(factor: factor, 1) }
+        return magnitude(factor: factor, scale) / magnitude(factor: factor, scaleAll)
     }
 
     func scaled(_ frequency: Double, pair: Int) -> Double {

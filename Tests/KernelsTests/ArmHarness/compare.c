@@ -123,8 +123,8 @@ static void compare_store(int format, const colony_key_value_layout *layout, voi
 }
 
 static void compare_attention(
-    int format, size_t kv_heads, size_t group, size_t key_dim, size_t value_dim, size_t visible) {
-    const colony_key_value_layout layout = {32, kv_heads, key_dim, value_dim};
+    int format, size_t kv_heads, size_t group, size_t key_dim, size_t value_dim, size_t visible, int in_keys) {
+    const colony_key_value_layout layout = {32, kv_heads, key_dim, value_dim, in_keys};
     const size_t blocks = (visible + layout.positions - 1) / layout.positions;
     const size_t bytes = kv_heads * layout.positions * ((key_dim + value_dim) * 4 + 8);
     void *pointers[2][64];
@@ -177,6 +177,8 @@ static void compare_rows(size_t width) {
     memcpy(first_result, a, width * 2 * sizeof *a), memcpy(second_result, a, width * 2 * sizeof *a);
     generic->rotate(first_result, b, c, width), neon->rotate(second_result, b, c, width);
     expect_equal("rotate", first_result, second_result, width * 2);
+    generic->rotate_interleaved(a, first_result, b, c, width), neon->rotate_interleaved(a, second_result, b, c, width);
+    expect_equal("rotate_interleaved", first_result, second_result, width * 2);
     const float *addends[] = {b, a, b};
     generic->add(addends, 3, first_result, width), neon->add(addends, 3, second_result, width);
     expect_equal("add", first_result, second_result, width);
@@ -227,8 +229,9 @@ int main(void) {
     }
     for (int format = 0; format < COLONY_KEY_VALUE_FORMAT_COUNT; format++) {
         for (size_t group = 1; group <= 16; group++) {
-            compare_attention(format, 2, group, 8 + group, 16 * group + group % 3, 5 * group);
-            compare_attention(format, 1, group, 64, 64, 31 * group);
+            compare_attention(format, 2, group, 8 + group, 16 * group + group % 3, 5 * group, 0);
+            compare_attention(format, 1, group, 64, 64, 31 * group, 0);
+            compare_attention(format, 2, group, 24 + group, 8 + group, 5 * group, 1);
         }
     }
     for (size_t width = 1; width <= 200; width++) compare_rows(width);

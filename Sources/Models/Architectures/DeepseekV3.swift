@@ -1,0 +1,59 @@
+import Basics
+import Kernels
+
+/// DeepSeek-V3 and R1 (DeepSeek-AI, arXiv 2412.19437) and Kimi-K2, which has its blocks: latent attention, a sigmoid
+/// router with a bias for the choice and groups, a shared expert, and dense layers first.
+let describeDeepseekV3: Architecture = { configuration, tensorNames throws(ModelError) in
+    try deepseekRefuseVariants(configuration)
+    let decoder = try DecoderReader(configuration)
+    let attention = try LatentAttentionReader(configuration)
+    let feedForward = try DeepseekFeedForwardReader(configuration, tensorNames)
+    return try decoder.describe(
+        "deepseek_v3", normEpsilon: 1e-6, attention: { .latent(attention.layer(prefix: $1)) },
+        feedForward: feedForward.layer)
+}
+
+/// Keys of the published files that stand for another computation than the one of the published models.
+func deepseekRefuseVariants(_ configuration: ConfigurationReader) throws(ModelError) {
+    _ = try configuration.choice("scoring_func", of: ["sigmoid"], default: "sigmoid")
+    _ = try configuration.choice("topk_method", of: ["noaux_tc"], default: "noaux_tc")
+    let frequency = try configuration.integer("moe_layer_freq", in: 1...Limits.Models.layersMax, default: 1)
+    guard frequency == 1 else {
+        throw .configurationUnsupported(key: "moe_layer_freq", found: String(frequency), supported: ["1"])
+    }
+}
+
+/// What follows attention in DeepSeek-V3 and its relatives: dense layers first, then mixtures.
+struct DeepseekFeedForwardReader {
+    private let mixture: MixtureReader
+    private let denseWidth: Int
+    private let denseCount: Int
+    private let sharedCount: Int
+
+    init(_ configuration: ConfigurationReader, _ tensorNames: Set<String>) throws(ModelError) {
+        mixture = try MixtureReader(
+            configuration, countKeys: ["n_routed_experts", "num_local_experts"], widthKey: "moe_intermediate_size",
+            rule: RouterRule(
+                scoring: .sigmoid, expertsPerToken: 8,
+                normalises: try configuration.bool("norm_topk_prob", default: true), normaliserEpsilon: 1e-20,
+                scale: Float(try configuration.number("routed_scaling_factor", default: 2.5))),
+            tensorNames: tensorNames
+        ).grouped(configuration, groupCount: 8, chosenGroupCount: 4)
+        denseWidth = try configuration.integer("intermediate_size", in: 1...Limits.Models.widthMax)
+        denseCount = try configuration.integer("first_k_dense_replace", in: 0...Limits.Models.layersMax, default: 3)
+        sharedCount = try configuration.integer(
+            "n_shared_experts", in: 0...Limits.Models.sharedExpertsMax, default: 1)
+    }
+
+    func layer(index: Int, prefix: String) -> FeedForwardDescription {
+        let prefix = prefix + ".mlp"
+        guard index >= denseCount else {
+            return .dense(GatedFeedForwardDescription(prefix: prefix, width: denseWidth))
+        }
+        // All shared experts of a layer are stored as one.
+        let shared = GatedFeedForwardDescription(
+            prefix: prefix + ".shared_experts", width: mixture.expertWidth * sharedCount)
+        return mixture.layer(
+            prefix: prefix, choiceBias: "gate.e_score_correction_bias", sharedExpert: sharedCount > 0 ? shared : nil)
+    }
+}

@@ -1,0 +1,165 @@
+import Basics
+import Kernels
+import Weights
+
+/// Multi-head latent attention over the sequences' own caches of latents. Keeps no state.
+///
+/// Keys and values are never computed (the *absorbed* form of arXiv 2405.04434, 2.1.2), at no length of a prompt, so
+/// that the bits do not depend on how it is cut: a head's score is the product of its query, taken back to the latent
+/// (`queryToLatent`, K transposed), with the latent itself; its output is the weighted sum of latents, of which
+/// `latentToValue` (V) then makes a value. The latent and the shared rotated key together are one key of one key head,
+/// and the latent at its beginning is its value.
+final class LatentAttentionBlock: AttentionBlock {
+    private enum Query: Sendable {
+        case direct(LinearBlock)
+        case lowRank(down: LinearBlock, norm: [Float], up: LinearBlock)
+    }
+
+    private let shape: LatentAttentionDescription
+    private let rotaryIndex: Int
+    private let query: Query
+    private let latent: LinearBlock
+    private let latentNorm: [Float]
+    /// Per head, `[latentWidth, plainWidth]`.
+    private let queryToLatent: [PackedMatrix]
+    /// Per head, `[valueWidth, latentWidth]`.
+    private let latentToValue: [PackedMatrix]
+    private let output: LinearBlock
+
+    init(
+        _ shape: LatentAttentionDescription, model: ModelDescription, _ checkpoint: Checkpoint
+    ) throws(WeightsError) {
+        self.shape = shape
+        rotaryIndex = model.index(of: shape.rotary)
+        query = try Self.query(shape, model, checkpoint)
+        latent = try LinearBlock(shape.latent, outputs: shape.cachedWidth, inputs: model.hiddenSize, checkpoint)
+        latentNorm = try checkpoint.tensor(shape.latentNormName, shape: [shape.latentWidth]).floats()
+        (queryToLatent, latentToValue) = try Self.heads(shape, checkpoint)
+        output = try LinearBlock(
+            shape.output, outputs: model.hiddenSize, inputs: shape.headCount * shape.valueWidth, checkpoint)
+    }
+
+    private static func query(
+        _ shape: LatentAttentionDescription, _ model: ModelDescription, _ checkpoint: Checkpoint
+    ) throws(WeightsError) -> Query {
+        let width = shape.headCount * shape.queryWidth
+        switch shape.query {
+        case .direct(let names):
+            return .direct(try LinearBlock(names, outputs: width, inputs: model.hiddenSize, checkpoint))
+        case .lowRank(let rank, let down, let normName, let up):
+            return .lowRank(
+                down: try LinearBlock(down, outputs: rank, inputs: model.hiddenSize, checkpoint),
+                norm: try checkpoint.tensor(normName, shape: [rank]).floats(),
+                up: try LinearBlock(up, outputs: width, inputs: rank, checkpoint))
+        }
+    }
+
+    /// Cuts `keyValueUp` into the two matrices of each head.
+    private static func heads(
+        _ shape: LatentAttentionDescription, _ checkpoint: Checkpoint
+    ) throws(WeightsError) -> (queryToLatent: [PackedMatrix], latentToValue: [PackedMatrix]) {
+        let rows = shape.plainWidth + shape.valueWidth
+        let both = try checkpoint.tensor(
+            shape.keyValueUp.weight, shape: [shape.headCount * rows, shape.latentWidth])
+        var keys: [PackedMatrix] = []
+        var values: [PackedMatrix] = []
+        for first in stride(from: 0, to: shape.headCount * rows, by: rows) {
+            keys.append(try both.rows(first..<first + shape.plainWidth).packedTransposed())
+            values.append(try both.rows(first + shape.plainWidth..<first + rows).packed())
+        }
+        return (keys, values)
+    }
+
+    func layout(_ format: KeyValueFormat?) -> KeyValueLayout {
+        KeyValueLayout(
+            format: format ?? (latent.matrix.format.isPlain ? .f32 : .f16), kvHeadCount: 1,
+            keyDim: shape.cachedWidth, valueDim: shape.latentWidth,
+            blockPositions: Limits.Models.keyValueBlockPositions, hasValuesInKeys: true)
+    }
+
+    func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
+        // All sequences of an engine share one pool, and so its layouts.
+        guard let layout = rows.first?.cache.layout(layer: layer) else { return }
+        let range = rows.indices
+        let compute = state.compute
+        let keys = state.key.view(range, width: shape.cachedWidth)
+        let queries = state.query.view(range, width: shape.headCount * shape.queryWidth)
+        project(range, queries: queries, keys: keys, state)
+        store(keys, layer: layer, rows: rows, layout, state)
+        let latentQueries = toLatent(queries, range, state)
+
+        let attended = state.attendedLatent.view(range, width: shape.headCount * shape.latentWidth)
+        compute.attention(
+            queries: latentQueries, headCount: shape.headCount, spans: spans(layer: layer, rows: rows),
+            layout: layout, scale: shape.scale, output: attended, scratch: &state.attentionScratch)
+        let values = state.attended.view(range, width: shape.headCount * shape.valueWidth)
+        compute.linearHeads(
+            latentToValue, input: heads(attended, 0..<shape.latentWidth), output: heads(values, 0..<shape.valueWidth),
+            state.quantised)
+        compute.linear(
+            output.matrix, input: compute.linearInput(values, for: [output.matrix], state.quantised),
+            output: state.projected.view(range), bias: output.bias)
+    }
+
+    /// Queries, latents and shared keys, none of them rotated yet.
+    private func project(_ range: Range<Int>, queries: RowsView, keys: RowsView, _ state: ForwardState) {
+        let compute = state.compute
+        let normed = state.normed.view(range)
+        switch query {
+        case .direct(let projection):
+            let input = compute.linearInput(normed, for: [projection.matrix, latent.matrix], state.quantised)
+            compute.linear(projection.matrix, input: input, output: queries, bias: projection.bias)
+            compute.linear(latent.matrix, input: input, output: keys, bias: latent.bias)
+        case .lowRank(let down, let norm, let up):
+            let narrow = state.narrowQuery.view(range, width: norm.count)
+            let input = compute.linearInput(normed, for: [down.matrix, latent.matrix], state.quantised)
+            compute.linear(down.matrix, input: input, output: narrow, bias: down.bias)
+            compute.linear(latent.matrix, input: input, output: keys, bias: latent.bias)
+            compute.rmsNorm(narrow, weight: norm, epsilon: shape.normEpsilon, output: narrow)
+            compute.linear(
+                up.matrix, input: compute.linearInput(narrow, for: [up.matrix], state.quantised), output: queries,
+                bias: up.bias)
+        }
+    }
+
+    /// Norms the latents, rotates the shared keys, and stores both.
+    private func store(
+        _ keys: RowsView, layer: Int, rows: ArraySlice<StepBatch.Row>, _ layout: KeyValueLayout, _ state: ForwardState
+    ) {
+        let latents = HeadRows(keys, headCount: 1, part: 0..<shape.latentWidth)
+        let shared = HeadRows(keys, headCount: 1, part: shape.latentWidth..<shape.cachedWidth)
+        state.compute.rmsNorm(latents, weight: latentNorm, epsilon: shape.normEpsilon)
+        rotate(shared, into: shared, rows.indices, state)
+        for (row, entry) in rows.enumerated() {
+            let place = entry.cache.place(of: entry.position, layer: layer)
+            state.compute.storeKey(keys: keys, row: row, layout: layout, block: place.block, offset: place.offset)
+        }
+    }
+
+    /// The queries as they meet what is cached: their plain part taken to the latent, their other part rotated.
+    private func toLatent(_ queries: RowsView, _ range: Range<Int>, _ state: ForwardState) -> RowsView {
+        let result = state.latentQuery.view(range, width: shape.headCount * shape.cachedWidth)
+        rotate(
+            heads(queries, shape.plainWidth..<shape.queryWidth),
+            into: heads(result, shape.latentWidth..<shape.cachedWidth), range, state)
+        state.compute.linearHeads(
+            queryToLatent, input: heads(queries, 0..<shape.plainWidth),
+            output: heads(result, 0..<shape.latentWidth), state.quantised)
+        return result
+    }
+
+    private func heads(_ rows: RowsView, _ part: Range<Int>) -> HeadRows {
+        HeadRows(rows, headCount: shape.headCount, part: part)
+    }
+
+    private func rotate(_ source: HeadRows, into target: HeadRows, _ range: Range<Int>, _ state: ForwardState) {
+        let angles = state.rotaries[rotaryIndex]
+        state.compute.rotate(
+            source, into: target, cosine: angles.cosine.view(range), sine: angles.sine.view(range),
+            isInterleaved: shape.isInterleaved)
+    }
+
+    private func spans(layer: Int, rows: ArraySlice<StepBatch.Row>) -> [AttentionSpan] {
+        rows.map { AttentionSpan(blocks: $0.cache.table(layer: layer), visiblePositions: $0.position + 1) }
+    }
+}
