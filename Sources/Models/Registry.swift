@@ -10,10 +10,12 @@ public enum Registry {
     public static let architectures: [String: Architecture] = [
         "deepseek_v3": describeDeepseekV3,
         "glm4_moe": describeGlm4Moe,
+        "gpt_oss": describeGptOss,
         "kimi_k2": describeDeepseekV3,
         "minimax_m2": describeMiniMaxM2,
         "mixtral": describeMixtral,
         "qwen3_moe": describeQwen3Moe,
+        "yi_lightning": describeYiLightning,
     ]
 
     /// Describes the model of a checkpoint.

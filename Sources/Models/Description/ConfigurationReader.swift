@@ -4,13 +4,17 @@ import Basics
 public struct ConfigurationReader: Sendable {
     /// The document, an object.
     public let document: JSON
+    private let fallbacks: [String: JSON]
 
-    /// Reads from `document`.
-    public init(_ document: JSON) { self.document = document }
+    /// Reads from `document`; `fallbacks` are what a family has where a key is missing.
+    public init(_ document: JSON, fallbacks: [String: JSON] = [:]) {
+        self.document = document
+        self.fallbacks = fallbacks
+    }
 
     /// The value of `key`; nil if it is missing or null.
     public func value(_ key: String) -> JSON? {
-        guard let value = document[key], !value.isNull else { return nil }
+        guard let value = document[key], !value.isNull else { return fallbacks[key] }
         return value
     }
 
@@ -68,6 +72,24 @@ public struct ConfigurationReader: Sendable {
             numbers.append(number)
         }
         return numbers
+    }
+
+    /// `layer_types`, one of several words for each layer; nil if the key is missing.
+    func layerTypes(of supported: [String], layerCount: Int) throws(ModelError) -> [String]? {
+        let key = "layer_types"
+        guard let value = value(key) else { return nil }
+        guard let elements = value.array, elements.count == layerCount else {
+            throw invalid(key, value, "a list with one word for each of the \(layerCount) layers")
+        }
+        var words: [String] = []
+        for element in elements {
+            guard let word = element.string, supported.contains(word) else {
+                throw .configurationUnsupported(
+                    key: key, found: element.string ?? element.serialised(), supported: supported)
+            }
+            words.append(word)
+        }
+        return words
     }
 
     /// `sliding_window`, the most positions that a token sees; nil if the key is missing.
