@@ -41,10 +41,6 @@ GLM4_MOE = dict(
     use_qk_norm=True)
 MIXTRAL = dict(**COMMON, intermediate_size=32, num_local_experts=6, sliding_window=None)
 MINIMAX_M2 = dict(**COMMON, intermediate_size=32, num_local_experts=8)
-GPT_OSS = dict(
-    {**COMMON, "hidden_size": 32}, intermediate_size=16, num_local_experts=6, sliding_window=20, attention_bias=True,
-    swiglu_limit=7.0)
-YI_LIGHTNING = dict({**COMMON, "hidden_size": 32}, moe_intermediate_size=12, num_experts=7, sliding_window=20)
 DEEPSEEK_V3 = dict(
     vocab_size=320, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=4,
     intermediate_size=96, moe_intermediate_size=24, n_routed_experts=8, n_shared_experts=1, num_experts_per_tok=3,
@@ -52,6 +48,10 @@ DEEPSEEK_V3 = dict(
     q_lora_rank=24, kv_lora_rank=32, qk_rope_head_dim=8, qk_nope_head_dim=16, v_head_dim=12, attention_bias=False,
     max_position_embeddings=512, rms_norm_eps=1e-6, tie_word_embeddings=False, bos_token_id=0, eos_token_id=1,
     pad_token_id=None)
+GPT_OSS = dict(
+    {**COMMON, "hidden_size": 32}, intermediate_size=16, num_local_experts=6, sliding_window=20, attention_bias=True,
+    swiglu_limit=7.0)
+YI_LIGHTNING = dict({**COMMON, "hidden_size": 32}, moe_intermediate_size=12, num_experts=7, sliding_window=20)
 FAMILIES = {
     "deepseek_v3": ("DeepseekV3", DEEPSEEK_V3),
     "glm4_moe": ("Glm4Moe", GLM4_MOE),

@@ -5,12 +5,12 @@ import Testing
 struct AttentionShape: Sendable, CustomStringConvertible {
     let headCount, kvHeadCount, keyDim, valueDim, blockPositions, positions: Int
     var windowTokens: Int?
-    var hasSinks = false
     var hasValuesInKeys = false
+    var hasSinks = false
     var description: String {
         "\(headCount)/\(kvHeadCount) heads, \(keyDim)/\(valueDim), \(positions) in blocks of \(blockPositions)"
-            + (windowTokens.map { ", window \($0)" } ?? "") + (hasSinks ? ", sinks" : "")
-            + (hasValuesInKeys ? ", values in keys" : "")
+            + (windowTokens.map { ", window \($0)" } ?? "") + (hasValuesInKeys ? ", values in keys" : "")
+            + (hasSinks ? ", sinks" : "")
     }
 
     /// One per query head; some are the greatest score of all, one next to nothing.
@@ -105,7 +105,7 @@ private final class CachedSequence {
             guard !shape.hasValuesInKeys else {
                 return Reference.attentionInKeys(
                     query: query, keys: keys, valueDim: shape.valueDim, scale: 0.25, format: layout.format,
-                    first: first(position) - start)
+                    first: first(position) - start, sink: shape.sinks?[index])
             }
             return Reference.attention(
                 query: query, keys: keys,
@@ -194,7 +194,7 @@ private final class CachedSequence {
                 hasSinks: true),
             AttentionShape(
                 headCount: 37, kvHeadCount: 1, keyDim: 40, valueDim: 24, blockPositions: 64, positions: 300,
-                hasValuesInKeys: true),
+                hasValuesInKeys: true, hasSinks: true),
         ])
     func oneLongRowIsSplitAmongThreads(format: KeyValueFormat, shape: AttentionShape) throws {
         let generic = try Compute(instructionSet: .generic, threadCount: 1)

@@ -51,10 +51,12 @@ extension Reference {
     /// The same where a value is the first `valueDim` numbers of its key. A dimension is summed in 16 lanes, the last
     /// ones filled with zeros.
     public static func attentionInKeys(
-        query: [Float], keys: [[Float]], valueDim: Int, scale: Float, format: KeyValueFormat = .f32, first: Int = 0
+        query: [Float], keys: [[Float]], valueDim: Int, scale: Float, format: KeyValueFormat = .f32, first: Int = 0,
+        sink: Float? = nil
     ) -> [Float] {
         let keys = keys.map { stored($0, format: format) }
-        let (weights, sum) = weights(query: query, keys: keys, valueScales: keys.map(\.scale), scale, first: first)
+        let (weights, sum) = weights(
+            query: query, keys: keys, valueScales: keys.map(\.scale), scale, first: first, sink: sink)
         return (0..<valueDim).map { d in
             var lanes = [Float](repeating: 0, count: 16)
             for p in 0..<(keys.count + 15) / 16 * 16 {
@@ -68,7 +70,7 @@ extension Reference {
 
     /// What each position's value is multiplied with, and the sum that the result is divided by.
     private static func weights(
-        query: [Float], keys: [StoredRow], valueScales: [Float?], _ scale: Float, first: Int, sink: Float? = nil
+        query: [Float], keys: [StoredRow], valueScales: [Float?], _ scale: Float, first: Int, sink: Float?
     ) -> (weights: [Float], sum: Float) {
         let scores = keys.enumerated().map { position, key in
             if position < first { return -Float.infinity }
