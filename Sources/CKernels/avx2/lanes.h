@@ -15,6 +15,7 @@
 #define BLOCK_TOKENS_MAX 4
 #define ATTENTION_SCORE_TILE 4
 #define ATTENTION_VALUE_HEADS 2
+#define DELTA_PARTS 1
 #define ATTENTION_VALUE_PARTS 2
 #define ATTENTION_IN_KEYS_HEADS 2
 #define ATTENTION_IN_KEYS_DIMS 2
@@ -47,6 +48,8 @@ INLINE lanes lanes_multiply(lanes a, lanes b) {
 INLINE lanes lanes_divide(lanes a, lanes b) {
     return lanes_of(_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high));
 }
+
+INLINE lanes lanes_root(lanes x) { return lanes_of(_mm256_sqrt_ps(x.low), _mm256_sqrt_ps(x.high)); }
 
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c) {
     return lanes_of(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));

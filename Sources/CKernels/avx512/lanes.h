@@ -15,6 +15,7 @@
 #define BLOCK_TOKENS_MAX 8
 #define ATTENTION_SCORE_TILE 8
 #define ATTENTION_VALUE_HEADS 4
+#define DELTA_PARTS 2
 #define ATTENTION_VALUE_PARTS 4
 #define ATTENTION_IN_KEYS_HEADS 4
 #define ATTENTION_IN_KEYS_DIMS 4
@@ -28,6 +29,7 @@ INLINE lanes lanes_add(lanes a, lanes b) { return _mm512_add_ps(a, b); }
 INLINE lanes lanes_subtract(lanes a, lanes b) { return _mm512_sub_ps(a, b); }
 INLINE lanes lanes_multiply(lanes a, lanes b) { return _mm512_mul_ps(a, b); }
 INLINE lanes lanes_divide(lanes a, lanes b) { return _mm512_div_ps(a, b); }
+INLINE lanes lanes_root(lanes x) { return _mm512_sqrt_ps(x); }
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return _mm512_fmadd_ps(a, b, c); }
 // The instruction answers its second operand when the two are equal or one is a NaN.
 INLINE lanes lanes_greater(lanes a, lanes b) { return _mm512_max_ps(a, b); }

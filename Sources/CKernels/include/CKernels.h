@@ -110,8 +110,39 @@ typedef struct colony_gated_activation {
     float offset; // added to up
 } colony_gated_activation;
 
+/// A convolution over the rows of one sequence, each channel by itself; see `operations/convolution.h`.
+typedef struct colony_convolution_arguments {
+    const float *_Nullable weights; // [taps][channels], the newest input's last
+    float *_Nullable state; // [taps - 1][channels]: the rows of input before, oldest first; becomes those before the next
+    const float *_Nullable input; // [rows][channels]
+    float *_Nullable output; // the same shape, other memory
+    size_t channels;
+    size_t taps; // at least 1
+    size_t rows;
+} colony_convolution_arguments;
+
+/// The gated delta rule of one head over the rows of one sequence; see `operations/delta.h`. What belongs to the next
+/// row is `…_stride` floats further on.
+typedef struct colony_delta_arguments {
+    float *_Nullable state; // [value_dim / 16, rounded up][key_dim][16]
+    const float *_Nullable query; // [key_dim]
+    const float *_Nullable key; // [key_dim]
+    const float *_Nullable value; // [value_dim]
+    const float *_Nullable decay; // 1
+    const float *_Nullable beta; // 1
+    float *_Nullable output; // [value_dim]
+    size_t input_stride;
+    size_t gate_stride;
+    size_t output_stride;
+    size_t rows; // at least 1
+    size_t key_dim;
+    size_t value_dim;
+} colony_delta_arguments;
+
 /// How a router turns logits into scores; the index of the table's `router_scores`.
-enum { COLONY_ROUTER_SOFTMAX, COLONY_ROUTER_SIGMOID, COLONY_ROUTER_SCORING_COUNT };
+enum {
+    COLONY_ROUTER_SOFTMAX, COLONY_ROUTER_SIGMOID, COLONY_ROUTER_SQRT_SOFTPLUS, COLONY_ROUTER_SCORING_COUNT
+};
 
 /// Most groups that a router's experts may be divided into.
 #define COLONY_ROUTER_GROUPS_MAX 256
@@ -128,6 +159,18 @@ typedef struct colony_router_arguments {
     float scale; // of the weights
 } colony_router_arguments;
 
+/// Most streams of a residual that is several.
+#define COLONY_STREAMS_MAX 8
+
+/// How the streams of a residual are mixed; see `operations/streams.h`.
+typedef struct colony_stream_arguments {
+    const float *_Nullable base; // one per number of a row of mixes
+    float scales[3]; // of the mixes to collapse, to add, and to mix by
+    size_t streams; // from 1 to COLONY_STREAMS_MAX
+    size_t rounds; // of normalising columns, at least 1
+    float epsilon;
+} colony_stream_arguments;
+
 typedef void (*colony_linear_kernel)(
     const colony_linear_arguments *_Nonnull arguments, size_t first_panel, size_t panel_count);
 
@@ -141,7 +184,12 @@ typedef struct colony_kernel_table {
     void (*_Nonnull decode[COLONY_FORMAT_COUNT])(const void *source, float *output, size_t count);
     void (*gated_activation)(
         const colony_gated_activation *activation, const float *gate, const float *up, float *output, size_t count);
+    void (*sigmoid_multiply)(const float *gate, float *values, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
+    void (*l2_norm)(float *row, float scale, float epsilon, size_t width); // in place
+    void (*causal_convolution)(const colony_convolution_arguments *arguments, size_t first_channel, size_t count);
+    void (*delta_gates)(const float *rates, const float *bias, float *decay, float *beta, size_t count); // in place
+    void (*delta_rule)(const colony_delta_arguments *arguments, size_t first_group, size_t count); // 16 dimensions each
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
     void (*rotate_interleaved)(
         const float *source, float *target, const float *cosine, const float *sine, size_t half);
@@ -149,6 +197,15 @@ typedef struct colony_kernel_table {
     void (*_Nonnull router_scores[COLONY_ROUTER_SCORING_COUNT])(float *row, size_t count); // in place
     void (*router_choose)(
         const colony_router_arguments *arguments, const float *scores, int32_t *experts, float *weights);
+    // The weights of experts that are chosen already.
+    void (*router_weigh)(
+        const colony_router_arguments *arguments, const float *scores, const int32_t *experts, float *weights);
+    // Hyper-connections: weights of one row, its streams to one, and the result back into all.
+    void (*stream_weights)(const colony_stream_arguments *arguments, const float *mixes, float *weights);
+    void (*collapse_streams)(
+        const float *streams, const float *weights, float *output, size_t stream_count, size_t width);
+    void (*mix_streams)(
+        const float *addend, const float *weights, float *streams, size_t stream_count, size_t width);
     // The three steps of attention, in this order: scores of some blocks, weights of one head, some dimensions of the
     // output, `first_dim` a multiple of 16. No bit depends on how a step is cut.
     void (*_Nonnull attention_scores[COLONY_KEY_VALUE_FORMAT_COUNT])(

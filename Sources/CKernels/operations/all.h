@@ -1,6 +1,7 @@
 // Every operation, built on the 16 lanes that the including file's `lanes.h` defines:
 //   KERNEL, INLINE   attributes of a function (the target's instructions)
-//   lanes            16 floats, and lanes_splat, _load, _store, _add, _subtract, _multiply, _divide, _fma (fused),
+//   lanes            16 floats, and lanes_splat, _load, _store, _add, _subtract, _multiply, _divide, _root,
+//                    _fma (fused),
 //                    _greater(a, b) = a > b ? a : b, _at_least(x, bound) = x < bound ? bound : x,
 //                    _at_most(x, bound) = x > bound ? bound : x, _zero_where_less(r, x, bound) = x < bound ? 0 : r,
 //                    _scale_by_power(p, t) (see exponential.h), _load_bf16, _load_f16, _load_f32, _load_int8 (any
@@ -8,7 +9,7 @@
 //                    whole numbers), _tree_sum (the canonical tree: lanes (i, i+8), then (i, i+4), (i, i+2),
 //                    (i, i+1)), _greatest_of (the largest lane that is a number, -inf if there is none), _load_e4m3
 //                    (16 values of e4m3, each times 2^-8: exact, and no subnormal ones)
-//   LINEAR_*, ATTENTION_*, BLOCK_*   tile sizes that fill the registers of the machine
+//   LINEAR_*, ATTENTION_*, BLOCK_*, DELTA_*   tile sizes that fill the registers of the machine
 #pragma STDC FP_CONTRACT OFF
 
 #ifndef UNROLL
@@ -23,7 +24,10 @@
 
 #include "elementwise.h"
 #include "norm.h"
+#include "convolution.h"
+#include "delta.h"
 #include "router.h"
+#include "streams.h"
 #include "linear_finish.h"
 #include "quantise.h"
 #include "key_values.h"
@@ -69,12 +73,21 @@ static const colony_kernel_table table = {
     .ceiling_fma = ceiling_fma,
     .decode = {decode_bf16, decode_f16, decode_f32},
     .gated_activation = gated_activation,
+    .sigmoid_multiply = sigmoid_multiply,
     .rms_norm = rms_norm,
+    .l2_norm = l2_norm,
+    .causal_convolution = causal_convolution,
+    .delta_gates = delta_gates,
+    .delta_rule = delta_rule,
     .rotate = rotate,
     .rotate_interleaved = rotate_interleaved,
     .add = add,
-    .router_scores = {router_softmax, router_sigmoid},
+    .router_scores = {router_softmax, router_sigmoid, router_sqrt_softplus},
     .router_choose = router_choose,
+    .router_weigh = router_weigh,
+    .stream_weights = stream_weights,
+    .collapse_streams = collapse_streams,
+    .mix_streams = mix_streams,
     .attention_scores = {attention_scores_f32, attention_scores_f16, attention_scores_int8},
     .attention_weights = {attention_weights_f32, attention_weights_f16, attention_weights_int8},
     .attention_values = {attention_values_f32, attention_values_f16, attention_values_int8},
