@@ -136,15 +136,17 @@ public struct Tensor: Sendable {
             rows: shape[1], columns: shape[0], format: .stored(.f32))
         if let kept = packedWeights?.matrix(key, columnOrder: nil) { return kept }
         let weights = try floats()
-        let matrix = try packing { () throws(KernelError) in
-            try weights.withUnsafeBytes { (bytes) throws(KernelError) in
+        do {
+            let matrix = try weights.withUnsafeBytes { bytes in
                 try PackedMatrix(
                     packing: bytes, rows: shape[1], columns: shape[0], format: .f32,
                     strides: MatrixStrides(rows: 1, columns: shape[1]), placement: placement)
             }
+            packedWeights?.add(key, matrix)
+            return matrix
+        } catch {
+            throw .packingFailed(tensor: name, reason: "\(error)")
         }
-        packedWeights?.add(key, matrix)
-        return matrix
     }
 
     /// Strides are no part of it: what is read with some is never read with others.

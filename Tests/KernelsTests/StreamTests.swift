@@ -4,7 +4,8 @@ import Testing
 /// The streams of a residual that is several.
 @Suite struct StreamTests {
     private static let rules = [
-        StreamRule(streamCount: 1, roundCount: 1, epsilon: 0), StreamRule(streamCount: 4, roundCount: 20, epsilon: 1e-6),
+        StreamRule(streamCount: 1, roundCount: 1, epsilon: 0),
+        StreamRule(streamCount: 4, roundCount: 20, epsilon: 1e-6),
         StreamRule(streamCount: 3, roundCount: 2, epsilon: 1e-3),
         StreamRule(streamCount: StreamRule.streamCountMax, roundCount: 5, epsilon: 1e-6),
     ]

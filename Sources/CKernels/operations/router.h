@@ -2,8 +2,8 @@
 // the best so far is kept in order, and nearly every candidate is turned away by its last entry.
 //
 // Canonical order, softmax: e = exp(x - max), summed in 16 lanes (lane l takes k % 16 == l in order) and the tree;
-// score = e / sum. Sigmoid: score = 1 / (1 + exp(-x)). Root of softplus: score = sqrt(log(1 + exp(x))), the logarithm as
-// in delta.h.
+// score = e / sum. Sigmoid: score = 1 / (1 + exp(-x)). Root of softplus: score = sqrt(log(1 + exp(x))), the logarithm
+// as in delta.h.
 // Choice: by score + bias (the score itself without one), the largest first, ties to the lower index; a NaN ranks as
 // -inf. With groups (of neighbours, all of one size) a group counts as the sum of its best two choices, best + second,
 // a NaN as -inf; only experts of the best groups are chosen, ties to the lower group.
