@@ -20,7 +20,7 @@ public final class Model: Sendable {
         let feedForward: FeedForward
     }
 
-    private let embedding: Tensor
+    private let embedding: StoredRows
     private let layers: [Layer]
     private let cacheTables: [Int]
     private let finalNorm: [Float]
@@ -32,7 +32,7 @@ public final class Model: Sendable {
     ) throws(WeightsError) {
         self.description = description
         let matrixShape = [description.vocabularySize, description.hiddenSize]
-        embedding = try checkpoint.tensor(description.embeddingName, shape: matrixShape)
+        embedding = try checkpoint.tensor(description.embeddingName, shape: matrixShape).storedRows()
         var layers: [Layer] = []
         for layer in description.layers {
             layers.append(try Self.load(layer, description, checkpoint))

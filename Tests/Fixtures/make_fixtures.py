@@ -15,6 +15,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+import quantise
 import yi_lightning
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -143,6 +144,28 @@ VARIANTS = {
             layer_types=["full_attention", "sliding_attention", "full_attention", "sliding_attention"]
             + ["full_attention"]),
         rope_theta=10000.0, rope_scaling=None, rope_layout="parameters"),
+    # Weights quantised as in published checkpoints, see quantise.py.
+    "glm4_moe_compressed": dict(
+        family="glm4_moe", seed=21, dtype=torch.bfloat16, shards=1, weights="compressed",
+        changes=dict(n_routed_experts=6, moe_intermediate_size=32),
+        rope_theta=1000000.0, rope_scaling=None, extra_keys=dict(partial_rotary_factor=0.5)),
+    "minimax_m2_fp8": dict(
+        family="minimax_m2", seed=22, dtype=torch.bfloat16, shards=2, weights="fp8",
+        changes=dict(intermediate_size=40, num_local_experts=6), rope_theta=5000000.0, rope_scaling=None,
+        extra_keys=dict(rotary_dim=8)),
+    "mixtral_gptq8": dict(
+        family="mixtral", seed=23, dtype=torch.bfloat16, shards=1, weights="gptq8", changes=dict(num_local_experts=5),
+        rope_theta=1000000.0, rope_scaling=None),
+    "qwen3_moe_awq": dict(
+        seed=24, dtype=torch.float16, shards=1, weights="awq", changes=dict(num_hidden_layers=2, num_experts=5),
+        rope_theta=10000.0, rope_scaling=None),
+    "qwen3_moe_fp4": dict(
+        seed=25, dtype=torch.bfloat16, shards=1, weights="fp4", changes=dict(num_hidden_layers=2, num_experts=5),
+        rope_theta=10000.0, rope_scaling=None),
+    "qwen3_moe_gptq4": dict(
+        seed=26, dtype=torch.float16, shards=1, weights="gptq4",
+        changes=dict(num_hidden_layers=2, num_experts=5, moe_intermediate_size=64), rope_theta=10000.0,
+        rope_scaling=None),
 }
 
 CHAT_TEMPLATE = (
@@ -250,6 +273,8 @@ def write_configuration(directory, settings, variant):
         **variant.get("extra_keys", {}), **variant.get("published_keys", {}),
         torch_dtype=str(variant["dtype"]).removeprefix("torch."))
     del written["pad_token_id"]
+    if "weights" in variant:
+        written["quantization_config"] = quantise.KINDS[variant["weights"]][2]
     if variant.get("rope_layout") == "parameters":
         written["rope_parameters"] = dict(
             rope_theta=variant["rope_theta"], **(variant["rope_scaling"] or dict(rope_type="default")))
@@ -399,11 +424,14 @@ def make(name):
     if settings["tie_word_embeddings"]:
         stored.pop("lm_head.weight", None)
     # The reference always gets the split form: it is the one that is published.
-    oracle = reference(settings, variant, split_experts(stored, family_of(variant)))
+    meant = split_experts(stored, family_of(variant))
     if family_of(variant) == "yi_lightning":
         stored = yi_lightning.fuse_experts(stored) if variant.get("fused") else stored
     elif not variant.get("fused"):
-        stored = split_experts(stored, family_of(variant))
+        stored = meant
+    if "weights" in variant:
+        stored, meant = quantise.quantise(stored, variant["weights"])
+    oracle = reference(settings, variant, meant)
     if variant.get("extra_keys", {}).get("num_nextn_predict_layers"):
         add_predicting_layer(stored, settings)
     write_weights(directory, stored, variant["shards"])

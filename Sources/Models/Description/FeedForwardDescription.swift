@@ -76,10 +76,10 @@ public struct MixtureDescription: Sendable {
         /// Two tensors for all experts: `prefix.gate_up_proj` `[experts, 2 · width, hidden]` and
         /// `prefix.down_proj` `[experts, hidden, width]`.
         case fused(prefix: String)
-        /// The same transposed, rows of gate and up by turns, beginning with gate: `prefix.gate_up_proj`
-        /// `[experts, hidden, 2 · width]` and `prefix.down_proj` `[experts, width, hidden]`, with biases
-        /// `prefix.gate_up_proj_bias` `[experts, 2 · width]` and `prefix.down_proj_bias` `[experts, hidden]`.
-        case interleaved(prefix: String)
+        /// The same with rows of gate and up by turns, beginning with gate, and with biases `prefix.gate_up_proj_bias`
+        /// `[experts, 2 · width]` and `prefix.down_proj_bias` `[experts, hidden]`. Where they are transposed,
+        /// `prefix.gate_up_proj` is `[experts, hidden, 2 · width]` and `prefix.down_proj` `[experts, width, hidden]`.
+        case interleaved(prefix: String, isTransposed: Bool)
         /// Three tensors per expert: `prefix.<expert>.gate_proj.weight` and so on.
         case separate(prefix: String, names: ProjectionNames = .words)
         /// Three tensors for all experts: `prefix.gate_proj` and `prefix.up_proj` `[experts, width, hidden]` and
