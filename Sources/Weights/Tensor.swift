@@ -45,7 +45,8 @@ public struct Tensor: Sendable {
 
     /// Part `leadingIndex` along the first dimension, without that dimension: [E, R, C] → [R, C].
     public func slice(_ leadingIndex: Int) -> Tensor {
-        precondition(!shape.isEmpty && (0..<shape[0]).contains(leadingIndex), "slice \(leadingIndex) of \(shape)")
+        precondition(
+            !isStrided && !shape.isEmpty && (0..<shape[0]).contains(leadingIndex), "slice \(leadingIndex) of \(shape)")
         let inner = Array(shape.dropFirst())
         switch source {
         case .composed(var weight):
@@ -59,7 +60,8 @@ public struct Tensor: Sendable {
     /// Rows `range` along the first dimension, which stays: [R, C] → [range.count, C].
     public func rows(_ range: Range<Int>) -> Tensor {
         precondition(
-            !shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0], "rows \(range) of \(shape)")
+            !isStrided && !shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0],
+            "rows \(range) of \(shape)")
         let inner = Array(shape.dropFirst())
         switch source {
         case .composed(var weight):
@@ -77,12 +79,16 @@ public struct Tensor: Sendable {
     /// Throws `elementTypeUnsupported` where weights are not numbers of their own.
     public func transposed() throws(WeightsError) -> Tensor {
         precondition(shape.count == 2, "a matrix, not \(shape)")
-        let rows = try storedRows()
-        guard rows.format.isPlain else {
+        var stored = try storedRows()
+        guard stored.format.isPlain else {
             throw .elementTypeUnsupported(
-                tensor: name, file: filePath, type: rows.format.rawValue, supported: WeightFormat.plain.map(\.rawValue))
+                tensor: name, file: filePath, type: stored.format.rawValue,
+                supported: WeightFormat.plain.map(\.rawValue))
         }
-        return part(shape: [shape[1], shape[0]], .stored(rows.transposed(rowCount: shape[0], columnCount: shape[1])))
+        let strides = stored.strided?.strides ?? MatrixStrides(rows: shape[1], columns: 1)
+        stored.strided = StridedMatrix(
+            rows: shape[1], columns: shape[0], strides: MatrixStrides(rows: strides.columns, columns: strides.rows))
+        return part(shape: [shape[1], shape[0]], .stored(stored))
     }
 
     /// Every `step`-th row of a matrix from row `first` on, which is below `step`, a divisor of its rows:
@@ -94,14 +100,19 @@ public struct Tensor: Sendable {
             shape.count == 2 && step > 0 && (0..<step).contains(first) && shape[0] % step == 0,
             "every \(step)th row of \(shape), from \(first) on")
         let shape = [shape[0] / step, shape[1]]
-        if case .composed(var weight) = source, weight.codes == .pairs {
-            weight.firstRow += first * weight.rowStep
-            weight.rowStep *= step
-            return part(shape: shape, .composed(weight))
+        guard case .composed(var weight) = source, weight.codes == .pairs else {
+            return part(shape: shape, .stored(try storedRows().rows(from: first, by: step, shape: shape)))
         }
-        let rows = try storedRows()
-        return part(
-            shape: shape, .stored(rows.every(step, from: first, rowCount: self.shape[0], columnCount: shape[1])))
+        weight.firstRow += first * weight.rowStep
+        weight.rowStep *= step
+        return part(shape: shape, .composed(weight))
+    }
+
+    private var isStrided: Bool {
+        switch source {
+        case .composed(let weight): weight.rowStep > 1
+        case .stored(let rows): rows.strided != nil
+        }
     }
 
     private func part(shape: [Int], _ source: Source) -> Tensor {
@@ -123,27 +134,13 @@ public struct Tensor: Sendable {
         return matrix
     }
 
-    /// The transposed matrix in the kernels' layout: in the tensor's own format if that is a plain one, else, because
-    /// blocks lie along rows, as the f32 that it decodes to. Kept in the cache as by `packed`; a view is packed in one
-    /// of the two ways only.
-    public func packedTransposed() throws(WeightsError) -> PackedMatrix {
-        guard shape.count == 2 else {
-            throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of a matrix")
-        }
-        if format.isPlain { return try transposed().packed() }
-        let key = PackedKey(
-            file: packedKey.file, modifiedNanoseconds: packedKey.modifiedNanoseconds, byteOffset: packedKey.byteOffset,
-            rows: shape[1], columns: shape[0], format: .stored(.f32))
-        if let kept = packedWeights?.matrix(key, columnOrder: nil) { return kept }
-        let weights = try floats()
+    private func packedTransposed(_ floats: [Float]) throws(WeightsError) -> PackedMatrix {
         do {
-            let matrix = try weights.withUnsafeBytes { bytes in
+            return try floats.withUnsafeBytes { bytes in
                 try PackedMatrix(
                     packing: bytes, rows: shape[1], columns: shape[0], format: .f32,
                     strides: MatrixStrides(rows: 1, columns: shape[1]), placement: placement)
             }
-            packedWeights?.add(key, matrix)
-            return matrix
         } catch {
             throw .packingFailed(tensor: name, reason: "\(error)")
         }
@@ -178,9 +175,24 @@ public struct Tensor: Sendable {
             return try packing { () throws(KernelError) in
                 try PackedMatrix(
                     packing: stored.file.bytes(stored.byteRange), rows: shape[0], columns: shape[1],
-                    format: stored.format, strides: stored.strides, placement: placement)
+                    format: stored.format, strides: stored.strided?.strides, placement: placement)
             }
         }
+    }
+
+    /// The transposed matrix in the kernels' layout: in the tensor's own format if that is a plain one, else, because
+    /// codes share their scales along rows, as the f32 that it decodes to. Kept in the cache as by `packed`; a view is
+    /// packed in one of the two ways only.
+    public func packedTransposed() throws(WeightsError) -> PackedMatrix {
+        guard shape.count == 2 else {
+            throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of a matrix")
+        }
+        if case .stored(let stored) = source, stored.format.isPlain { return try transposed().packed() }
+        let key = packedKey.transposed(as: .f32)
+        if let kept = packedWeights?.matrix(key, columnOrder: nil) { return kept }
+        let matrix = try packedTransposed(try floats())
+        packedWeights?.add(key, matrix)
+        return matrix
     }
 
     private func packing(
@@ -220,4 +232,60 @@ public struct Tensor: Sendable {
                 supported: WeightFormat.plain.map(\.rawValue))
         }
     }
+}
+
+/// Weights that lie in a file one behind the other, as numbers or blocks.
+public struct StoredRows: Sendable {
+    /// How one weight is stored.
+    public let format: WeightFormat
+    let file: MappedFile
+    /// The file's number in the model.
+    let fileNumber: Int
+    /// Where the first is, in bytes from the start of the file.
+    let byteOffset: Int
+    /// How many weights.
+    let count: Int
+    /// How a matrix lies there where it is not row-major.
+    var strided: StridedMatrix?
+
+    /// From the first byte to the end of the last.
+    var byteRange: Range<Int> {
+        let span = strided.map { $0.strides.span(rows: $0.rows, columns: $0.columns) }
+        return byteOffset..<byteOffset + format.byteCount(of: span ?? count)
+    }
+
+    /// Every `step`-th row of a matrix from row `first` on; `shape` is that of the result.
+    func rows(from first: Int, by step: Int, shape: [Int]) -> StoredRows {
+        let strides = strided?.strides ?? MatrixStrides(rows: shape[1], columns: 1)
+        return StoredRows(
+            format: format, file: file, fileNumber: fileNumber,
+            byteOffset: byteOffset + format.byteCount(of: first * strides.rows), count: shape[0] * shape[1],
+            strided: StridedMatrix(
+                rows: shape[0], columns: shape[1],
+                strides: MatrixStrides(rows: step * strides.rows, columns: strides.columns)))
+    }
+
+    /// `count` of the parts of `size` weights each, from part `index` on.
+    func part(_ index: Int, size: Int, count: Int) -> StoredRows {
+        StoredRows(
+            format: format, file: file, fileNumber: fileNumber,
+            byteOffset: byteOffset + index * format.byteCount(of: size), count: count * size)
+    }
+
+    /// Calls `body` with the stored bytes, of any alignment, little-endian; they must not be kept beyond the call.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        precondition(strided == nil, "rows one behind the other")
+        return try withExtendedLifetime(file) { try body(file.bytes(byteRange)) }
+    }
+
+    /// Takes the pages that were read out of this process's memory; they stay in the system's cache of files, and come
+    /// back when they are read again.
+    public func giveBackPages() { file.giveBack(byteRange) }
+}
+
+/// A matrix with strides between its weights.
+struct StridedMatrix {
+    let rows: Int
+    let columns: Int
+    let strides: MatrixStrides
 }

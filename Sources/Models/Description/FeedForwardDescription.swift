@@ -76,9 +76,9 @@ public struct MixtureDescription: Sendable {
         /// Two tensors for all experts: `prefix.gate_up_proj` `[experts, 2 · width, hidden]` and
         /// `prefix.down_proj` `[experts, hidden, width]`.
         case fused(prefix: String)
-        /// The same with rows of gate and up by turns, gate first, and biases `prefix.gate_up_proj_bias`
-        /// `[experts, 2 · width]` and `prefix.down_proj_bias` `[experts, hidden]`. `isTransposed`: weights are
-        /// `[experts, hidden, 2 · width]` and `[experts, width, hidden]`.
+        /// The same with rows of gate and up by turns, beginning with gate, and with biases `prefix.gate_up_proj_bias`
+        /// `[experts, 2 · width]` and `prefix.down_proj_bias` `[experts, hidden]`. Where they are transposed,
+        /// `prefix.gate_up_proj` is `[experts, hidden, 2 · width]` and `prefix.down_proj` `[experts, width, hidden]`.
         case interleaved(prefix: String, isTransposed: Bool)
         /// Three tensors per expert: `prefix.<expert>.gate_proj.weight` and so on.
         case separate(prefix: String, names: ProjectionNames = .words)

@@ -13,6 +13,13 @@ struct PackedKey: Hashable, Sendable {
     let columns: Int
     let format: MatrixFormat
 
+    /// That of the transposed matrix, kept in another format.
+    func transposed(as format: WeightFormat) -> PackedKey {
+        PackedKey(
+            file: file, modifiedNanoseconds: modifiedNanoseconds, byteOffset: byteOffset, rows: columns, columns: rows,
+            format: .stored(format))
+    }
+
     /// Size of the packed matrix, in bytes.
     var packedByteCount: Int { PackedMatrix.byteCount(rows: rows, columns: columns, format: format) }
 }

@@ -26,7 +26,7 @@ extension ComposedWeight {
             scalePart.withBytes(matrix, of: matrixCount) { scales in
                 for (index, row) in rows.enumerated() {
                     for group in 0..<groups {
-                        let first = (row * rowStep + firstRow) * groups + group
+                        let first = (firstRow + row * rowStep) * groups + group
                         let place = (index * groups + group) * 17
                         target[place] = scales[first]
                         for pair in 0..<8 {

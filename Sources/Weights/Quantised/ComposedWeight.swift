@@ -37,9 +37,10 @@ struct ComposedWeight: Sendable {
     var zeros = GroupedFormat.Zeros.center
     /// Whether columns are grouped in another order than that in which they are stored.
     var isReordered = false
-    /// The matrix of the view, its first row, and how many rows further the next one is; 1 unless codes are pairs.
+    /// The matrix of the view, and its first row.
     var matrix = 0
     var firstRow = 0
+    /// From a row of the view to the next, in stored rows; not 1 only for pairs.
     var rowStep = 1
 
     /// Groups of a row.
@@ -104,8 +105,8 @@ struct ComposedWeight: Sendable {
         case .awq, .gptq: return whole
         case .compressed, .e4m3, .pairs:
             let rowBytes = whole.count / max(storedRows, 1)
-            let end = firstRow + (rowCount - 1) * rowStep + 1
-            return whole.lowerBound + firstRow * rowBytes..<whole.lowerBound + end * rowBytes
+            let start = whole.lowerBound + firstRow * rowBytes
+            return start..<start + ((rowCount - 1) * rowStep + 1) * rowBytes
         }
     }
 }
