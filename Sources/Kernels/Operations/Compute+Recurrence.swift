@@ -80,7 +80,7 @@ extension Compute {
         }
     }
 
-    /// What each head of each row forgets and learns. `decay` and `beta`, `[rows][heads]`, come as the projections a and
+    /// What each head of each row keeps and learns. `decay` and `beta`, `[rows][heads]`, come as the projections a and
     /// b and become `exp(-rate · softplus(a + bias))` and `1 / (1 + exp(-b))`.
     public func deltaGates(decay: RowsView, beta: RowsView, rates: [Float], bias: [Float]) {
         precondition(decay.width == rates.count && beta.width == rates.count && bias.count == rates.count)
