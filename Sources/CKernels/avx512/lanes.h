@@ -15,6 +15,7 @@
 #define BLOCK_TOKENS_MAX 8
 #define ATTENTION_SCORE_TILE 8
 #define ATTENTION_VALUE_HEADS 4
+#define DELTA_PARTS 2
 #define ATTENTION_VALUE_PARTS 4
 
 typedef __m512 lanes;

@@ -16,6 +16,7 @@
 #define BLOCK_TOKENS_MAX 1
 #define ATTENTION_SCORE_TILE 4
 #define ATTENTION_VALUE_HEADS 1
+#define DELTA_PARTS 1
 #define ATTENTION_VALUE_PARTS 1
 
 typedef struct lanes {

@@ -15,6 +15,7 @@
 #define BLOCK_TOKENS_MAX 4
 #define ATTENTION_SCORE_TILE 4
 #define ATTENTION_VALUE_HEADS 2
+#define DELTA_PARTS 1
 #define ATTENTION_VALUE_PARTS 2
 
 typedef struct lanes {

@@ -7,7 +7,7 @@
 //                    alignment), _store_f16 (to the nearest, ties to even; the caller saturates), _store_int8 (of
 //                    whole numbers), _tree_sum (the canonical tree: lanes (i, i+8), then (i, i+4), (i, i+2),
 //                    (i, i+1)), _greatest_of (the largest lane that is a number, -inf if there is none)
-//   LINEAR_*, ATTENTION_*, BLOCK_*   tile sizes that fill the registers of the machine
+//   LINEAR_*, ATTENTION_*, BLOCK_*, DELTA_*   tile sizes that fill the registers of the machine
 #pragma STDC FP_CONTRACT OFF
 
 #ifndef UNROLL
@@ -22,6 +22,8 @@
 
 #include "elementwise.h"
 #include "norm.h"
+#include "convolution.h"
+#include "delta.h"
 #include "router.h"
 #include "linear_finish.h"
 #include "quantise.h"
@@ -63,7 +65,12 @@ static const colony_kernel_table table = {
     .ceiling_fma = ceiling_fma,
     .decode = {decode_bf16, decode_f16, decode_f32},
     .silu_multiply = silu_multiply,
+    .sigmoid_multiply = sigmoid_multiply,
     .rms_norm = rms_norm,
+    .l2_norm = l2_norm,
+    .causal_convolution = causal_convolution,
+    .delta_gates = delta_gates,
+    .delta_rule = delta_rule,
     .rotate = rotate,
     .add = add,
     .router_scores = {router_softmax, router_sigmoid},

@@ -1,14 +1,26 @@
 // Operations without any sum: each output depends on its own inputs only.
 #pragma STDC FP_CONTRACT OFF
 
+/// x / (1 + exp(-gate)): `gate` again for SiLU, 1 for the sigmoid.
+INLINE lanes lanes_gated(lanes x, lanes gate) {
+    lanes e = lanes_exponential(lanes_subtract(lanes_splat(-0.0f), gate));
+    return lanes_divide(x, lanes_add(lanes_splat(1.0f), e));
+}
+
 /// output = (gate / (1 + exp(-gate))) * up
 KERNEL static void silu_multiply(const float *gate, const float *up, float *output, size_t count) {
     for (size_t i = 0; i < count; i += COLONY_LANES) {
         lanes g = lanes_load_some(gate + i, count - i, 0);
-        lanes e = lanes_exponential(lanes_subtract(lanes_splat(-0.0f), g));
-        lanes activated = lanes_divide(g, lanes_add(lanes_splat(1.0f), e));
         lanes u = lanes_load_some(up + i, count - i, 0);
-        lanes_store_some(output + i, lanes_multiply(activated, u), count - i);
+        lanes_store_some(output + i, lanes_multiply(lanes_gated(g, g), u), count - i);
+    }
+}
+
+/// values = values / (1 + exp(-gate))
+KERNEL static void sigmoid_multiply(const float *gate, float *values, size_t count) {
+    for (size_t i = 0; i < count; i += COLONY_LANES) {
+        lanes g = lanes_load_some(gate + i, count - i, 0);
+        lanes_store_some(values + i, lanes_gated(lanes_load_some(values + i, count - i, 0), g), count - i);
     }
 }
 
