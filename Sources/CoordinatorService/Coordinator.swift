@@ -184,6 +184,7 @@ public final class Coordinator: Sendable {
                     "context": "\(engine.contextTokensMax)", "cache": "\(engine.cachedTokensMax)",
                     "keyValueFormat": "\(engine.keyValueFormatText)",
                     "keyValueBytesPerToken": "\(engine.keyValueBytesPerToken)",
+                    "stateBytesPerSequence": "\(engine.stateBytesPerSequence)", "sequences": "\(engine.sequencesMax)",
                     "activations": "\(options.activations.rawValue)",
                 ].merging(placement.logEntries.mapValues { "\($0)" }) { $1 })
             if isStopping { engine.stop() }

@@ -57,9 +57,9 @@ public final class Model: Sendable {
             feedForward: feedForward)
     }
 
-    /// How each layer's keys and values lie in a block of the cache, stored in `format`; if that is nil, as f16 where
-    /// the layer's weights are blocks, and else f32.
-    public func keyValueLayouts(_ format: KeyValueFormat? = nil) -> [KeyValueLayout] {
+    /// What each layer keeps of a sequence, keys and values stored in `format`; if that is nil, as f16 where the
+    /// layer's weights are blocks, and else f32.
+    public func cacheLayouts(_ format: KeyValueFormat? = nil) -> [LayerCacheLayout] {
         layers.map { $0.attention.layout(format) }
     }
 
@@ -72,6 +72,8 @@ public final class Model: Sendable {
     ) throws(ExpertBackendError) {
         precondition(batch.rows.count <= state.rowsMax, "the step fits its buffers")
         state.record.begin(rows: batch.recordedRows)
+        let runs = SequenceRun.runs(of: batch.rows[...])
+        for run in runs { run.cache.begin(at: run.positions.lowerBound) }
         embed(batch, state)
         for angles in state.rotaries { angles.compute(batch.rows) }
         let microBatches = MicroBatches.cut(rowCount: batch.rows.count, slotCount: experts.slotCount)
@@ -85,6 +87,7 @@ public final class Model: Sendable {
         for (slot, range) in microBatches.enumerated() {
             try combine(layers[layers.count - 1], slot: slot, range, state, experts)
         }
+        for run in runs { run.cache.finish(at: run.positions.upperBound) }
     }
 
     /// Computes the logits of some rows of the last step and shows them one row at a time:

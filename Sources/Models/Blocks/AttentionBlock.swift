@@ -4,9 +4,9 @@ import Weights
 /// What lets the tokens of a sequence see each other in a layer. Weights only: what it keeps of a sequence is in the
 /// sequence's cache.
 protocol AttentionBlock: AnyObject, Sendable {
-    /// How what the layer keeps of a position lies in a block of the cache. If `format` is nil it is f16 where weights
-    /// are blocks, whose rounding is far larger, and else f32.
-    func layout(_ format: KeyValueFormat?) -> KeyValueLayout
+    /// What the layer keeps of a sequence. If `format` is nil, keys and values are f16 where weights are blocks, whose
+    /// rounding is far larger, and else f32.
+    func layout(_ format: KeyValueFormat?) -> LayerCacheLayout
 
     /// `normed` `[rows, hidden]` → `projected` `[rows, hidden]`, the block's contribution to the residual stream.
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState)

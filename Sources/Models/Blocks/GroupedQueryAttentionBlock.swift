@@ -95,11 +95,12 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
             output: state.projected.view(range), bias: output.bias)
     }
 
-    func layout(_ format: KeyValueFormat?) -> KeyValueLayout {
-        KeyValueLayout(
-            format: format ?? (key.matrix.format.isPlain ? .f32 : .f16),
-            kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
-            blockPositions: Limits.Models.keyValueBlockPositions)
+    func layout(_ format: KeyValueFormat?) -> LayerCacheLayout {
+        .paged(
+            KeyValueLayout(
+                format: format ?? (key.matrix.format.isPlain ? .f32 : .f16),
+                kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
+                blockPositions: Limits.Models.keyValueBlockPositions))
     }
 
     private func normalise(_ rows: RowsView, _ weight: [Float]?, _ compute: Compute) {
