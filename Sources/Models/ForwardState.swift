@@ -46,6 +46,11 @@ public final class ForwardState {
     let key: Rows
     let value: Rows
     let attended: Rows
+    let mixed: Rows
+    let convolved: Rows
+    let gate: Rows
+    let decay: Rows
+    let beta: Rows
     let projected: Rows
     /// As the model's `rotaries`.
     let rotaries: [RotaryAngles]
@@ -77,6 +82,11 @@ public final class ForwardState {
         key = rows(attention.key)
         value = rows(attention.value)
         attended = rows(attention.attended)
+        mixed = rows(attention.mixed)
+        convolved = rows(attention.convolved)
+        gate = rows(attention.gate)
+        decay = rows(attention.decay)
+        beta = rows(attention.decay)
         rotaries = model.rotaries.map { RotaryAngles($0, rowsMax: rowsMax) }
         routerLogits = rows(model.mixtures.map(\.expertCount).max())
         logits = rows(model.vocabularySize, capacity: Limits.Models.logitRowsMax)

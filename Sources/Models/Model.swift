@@ -38,7 +38,7 @@ public final class Model: Sendable {
             onLayer(layers.count)
         }
         self.layers = layers
-        finalNorm = try checkpoint.tensor(description.finalNormName, shape: [description.hiddenSize]).floats()
+        finalNorm = try checkpoint.norm(description.finalNormName, width: description.hiddenSize, description)
         head = try checkpoint.tensor(description.headName, shape: matrixShape).packed()
     }
 
@@ -51,9 +51,9 @@ public final class Model: Sendable {
             case .mixture(let shape): .mixture(try MixtureBlock(shape, model: model, checkpoint))
             }
         return Layer(
-            attentionNorm: try checkpoint.tensor(layer.attentionNormName, shape: [model.hiddenSize]).floats(),
+            attentionNorm: try checkpoint.norm(layer.attentionNormName, width: model.hiddenSize, model),
             attention: try layer.attention.load(model, checkpoint),
-            feedForwardNorm: try checkpoint.tensor(layer.feedForwardNormName, shape: [model.hiddenSize]).floats(),
+            feedForwardNorm: try checkpoint.norm(layer.feedForwardNormName, width: model.hiddenSize, model),
             feedForward: feedForward)
     }
 

@@ -11,6 +11,8 @@ public enum Registry {
         "glm4_moe": describeGlm4Moe,
         "minimax_m2": describeMiniMaxM2,
         "mixtral": describeMixtral,
+        "qwen3_5_moe": describeQwen35Moe,
+        "qwen3_5_moe_text": describeQwen35Moe,
         "qwen3_moe": describeQwen3Moe,
     ]
 

@@ -17,6 +17,7 @@ public enum Fixtures {
     /// The names of the small models, sorted.
     public static let checkpointNames = [
         "glm4_moe_bf16", "glm4_moe_groups_f32", "minimax_m2_bf16", "mixtral_bf16", "mixtral_fused_f16",
-        "qwen3_moe_bf16", "qwen3_moe_f32", "qwen3_moe_fused_f16", "qwen3_moe_mixed",
+        "qwen3_5_moe_bf16", "qwen3_5_moe_text_f32", "qwen3_moe_bf16", "qwen3_moe_f32", "qwen3_moe_fused_f16",
+        "qwen3_moe_mixed",
     ]
 }

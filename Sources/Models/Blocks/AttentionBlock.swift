@@ -16,6 +16,7 @@ extension AttentionDescription {
     /// Reads the weights of the block.
     func load(_ model: ModelDescription, _ checkpoint: Checkpoint) throws(WeightsError) -> any AttentionBlock {
         switch self {
+        case .gatedDelta(let shape): try GatedDeltaBlock(shape, model: model, checkpoint)
         case .groupedQuery(let shape): try GroupedQueryAttentionBlock(shape, model: model, checkpoint)
         }
     }

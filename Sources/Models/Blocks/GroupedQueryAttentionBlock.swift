@@ -31,19 +31,19 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
 
     /// The norms' weights; their widths say whether a norm goes over a head or over the whole projection.
     private static func norms(
-        _ shape: GroupedQueryAttentionDescription, _ checkpoint: Checkpoint
+        _ shape: GroupedQueryAttentionDescription, _ model: ModelDescription, _ checkpoint: Checkpoint
     ) throws(WeightsError) -> (query: [Float]?, key: [Float]?) {
         switch shape.norms {
         case .eachHead(let queryName, let keyName):
             return (
-                try checkpoint.tensor(queryName, shape: [shape.headWidth]).floats(),
-                try checkpoint.tensor(keyName, shape: [shape.headWidth]).floats()
+                try checkpoint.norm(queryName, width: shape.headWidth, model),
+                try checkpoint.norm(keyName, width: shape.headWidth, model)
             )
         case .none: return (nil, nil)
         case .wholeProjection(let queryName, let keyName):
             return (
-                try checkpoint.tensor(queryName, shape: [shape.headCount * shape.headWidth]).floats(),
-                try checkpoint.tensor(keyName, shape: [shape.keyValueHeadCount * shape.headWidth]).floats()
+                try checkpoint.norm(queryName, width: shape.headCount * shape.headWidth, model),
+                try checkpoint.norm(keyName, width: shape.keyValueHeadCount * shape.headWidth, model)
             )
         }
     }
@@ -56,11 +56,14 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
         rotaryIndex = model.index(of: shape.rotary)
         let queryWidth = shape.headCount * shape.headWidth
         let keyWidth = shape.keyValueHeadCount * shape.headWidth
-        query = try LinearBlock(shape.query, outputs: queryWidth, inputs: model.hiddenSize, checkpoint)
+        query = try LinearBlock(
+            shape.query, outputs: shape.hasOutputGate ? 2 * queryWidth : queryWidth, inputs: model.hiddenSize,
+            checkpoint)
         key = try LinearBlock(shape.key, outputs: keyWidth, inputs: model.hiddenSize, checkpoint)
         value = try LinearBlock(shape.value, outputs: keyWidth, inputs: model.hiddenSize, checkpoint)
         output = try LinearBlock(shape.output, outputs: model.hiddenSize, inputs: queryWidth, checkpoint)
-        (queryNorm, keyNorm) = try Self.norms(shape, checkpoint)
+        (queryNorm, keyNorm) = try Self.norms(shape, model, checkpoint)
+        precondition(!shape.hasOutputGate || queryNorm?.count == shape.headWidth, "gated heads have norms of their own")
     }
 
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
@@ -72,13 +75,14 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
         let keys = state.key.view(range, width: shape.keyValueHeadCount * shape.headWidth)
         let values = state.value.view(range, width: shape.keyValueHeadCount * shape.headWidth)
 
+        let projected = shape.hasOutputGate ? state.gate.view(range, width: 2 * queries.width) : queries
         compute.linear(
             [
-                LinearCall(query.matrix, output: queries, bias: query.bias),
+                LinearCall(query.matrix, output: projected, bias: query.bias),
                 LinearCall(key.matrix, output: keys, bias: key.bias),
                 LinearCall(value.matrix, output: values, bias: value.bias),
             ], input: input)
-        normalise(queries, queryNorm, compute)
+        normaliseQueries(projected, into: queries, compute)
         normalise(keys, keyNorm, compute)
         rotate(queries, headCount: shape.headCount, range, state)
         rotate(keys, headCount: shape.keyValueHeadCount, range, state)
@@ -90,6 +94,7 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
         compute.attention(
             queries: queries, headCount: shape.headCount, spans: spans(layer: layer, rows: rows), layout: layout,
             scale: 1 / Float(shape.headWidth).squareRoot(), output: attended, scratch: &state.attentionScratch)
+        gate(attended, range, state)
         compute.linear(
             output.matrix, input: compute.linearInput(attended, for: [output.matrix], state.quantised),
             output: state.projected.view(range), bias: output.bias)
@@ -101,6 +106,23 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
                 format: format ?? (key.matrix.format.isPlain ? .f32 : .f16),
                 kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
                 blockPositions: Limits.Models.keyValueBlockPositions))
+    }
+
+    /// The norms of queries. With gates, which lie beside them in `projected`, they are taken from among these.
+    private func normaliseQueries(_ projected: RowsView, into queries: RowsView, _ compute: Compute) {
+        guard shape.hasOutputGate, let queryNorm else { return normalise(queries, queryNorm, compute) }
+        compute.rmsNorm(
+            RowParts(projected.reshaped(width: 2 * shape.headWidth), offset: 0, width: shape.headWidth),
+            weight: queryNorm, epsilon: normEpsilon, output: queries.reshaped(width: shape.headWidth))
+    }
+
+    /// Multiplies the output of each head by the sigmoid of its gate, if it has one.
+    private func gate(_ attended: RowsView, _ range: Range<Int>, _ state: ForwardState) {
+        guard shape.hasOutputGate else { return }
+        let both = state.gate.view(range, width: 2 * attended.width).reshaped(width: 2 * shape.headWidth)
+        state.compute.multiply(
+            attended.reshaped(width: shape.headWidth),
+            bySigmoidOf: RowParts(both, offset: shape.headWidth, width: shape.headWidth))
     }
 
     private func normalise(_ rows: RowsView, _ weight: [Float]?, _ compute: Compute) {

@@ -4,14 +4,22 @@ import Basics
 public struct ConfigurationReader: Sendable {
     /// The document, an object.
     public let document: JSON
+    private var defaults = JSON.null
 
     /// Reads from `document`.
     public init(_ document: JSON) { self.document = document }
 
     /// The value of `key`; nil if it is missing or null.
     public func value(_ key: String) -> JSON? {
-        guard let value = document[key], !value.isNull else { return nil }
-        return value
+        if let value = document[key], !value.isNull { return value }
+        return defaults[key]
+    }
+
+    /// The same with the members of `defaults`, an object, for keys that are missing or null.
+    func filling(_ defaults: JSON) -> ConfigurationReader {
+        var result = self
+        result.defaults = defaults
+        return result
     }
 
     /// A whole number within `range`; the default if the key is missing.

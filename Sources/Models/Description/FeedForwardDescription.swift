@@ -85,6 +85,8 @@ public struct MixtureDescription: Sendable {
     public let storage: Storage
     /// An FFN that every token passes beside its experts (Dai et al., arXiv 2401.06066); nil if there is none.
     public let sharedExpert: GatedFeedForwardDescription?
+    /// What the shared expert's row is multiplied with, before the sigmoid: `[1, hiddenSize]`; nil: by nothing.
+    public let sharedExpertGateName: String?
 
     /// Experts that each token picks.
     public var expertsPerToken: Int { router.rule.expertsPerToken }
@@ -92,12 +94,13 @@ public struct MixtureDescription: Sendable {
     /// Describes a router and its experts.
     public init(
         router: RouterDescription, expertCount: Int, expertWidth: Int, storage: Storage,
-        sharedExpert: GatedFeedForwardDescription? = nil
+        sharedExpert: GatedFeedForwardDescription? = nil, sharedExpertGateName: String? = nil
     ) {
         self.router = router
         self.expertCount = expertCount
         self.expertWidth = expertWidth
         self.storage = storage
         self.sharedExpert = sharedExpert
+        self.sharedExpertGateName = sharedExpertGateName
     }
 }

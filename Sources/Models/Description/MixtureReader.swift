@@ -47,10 +47,11 @@ struct MixtureReader {
     }
 
     /// The mixture of a layer whose experts are under `prefix.experts`, as one by one with `names` or for all together,
-    /// and whose router is `prefix.gate`; `choiceBias` is named below `prefix`.
+    /// and whose router is `prefix.gate`; `choiceBias` and `sharedExpertGate` are named
+    /// below `prefix`.
     func layer(
         prefix: String, names: ProjectionNames = .words, choiceBias: String? = nil,
-        sharedExpert: GatedFeedForwardDescription? = nil
+        sharedExpert: GatedFeedForwardDescription? = nil, sharedExpertGate: String? = nil
     ) -> FeedForwardDescription {
         .mixture(
             MixtureDescription(
@@ -58,7 +59,8 @@ struct MixtureReader {
                     weightName: prefix + ".gate.weight", choiceBiasName: choiceBias.map { "\(prefix).\($0)" },
                     rule: rule),
                 expertCount: expertCount, expertWidth: expertWidth,
-                storage: storage(prefix: prefix + ".experts", names: names), sharedExpert: sharedExpert))
+                storage: storage(prefix: prefix + ".experts", names: names), sharedExpert: sharedExpert,
+                sharedExpertGateName: sharedExpertGate.map { "\(prefix).\($0)" }))
     }
 
     /// The first of `prefixes` under which the checkpoint has a router; the first if it has none.
