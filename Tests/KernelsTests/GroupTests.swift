@@ -90,7 +90,7 @@ import Testing
             let x = input.values(row: row)
             let gated = Reference.linear(gate.reference, activations: activations, input: x)
             let raised = Reference.linear(up.reference, activations: activations, input: x)
-            let hidden = zip(gated, raised).map { Reference.siluMultiply($0, $1) }
+            let hidden = zip(gated, raised).map { Reference.activate($0, $1, .silu) }
             return Reference.linear(down.reference, activations: activations, input: hidden, scale: scale)
         }
         for compute in try everyCompute(activations: activations) {

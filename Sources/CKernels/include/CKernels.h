@@ -110,6 +110,35 @@ typedef struct colony_gated_activation {
     float offset; // added to up
 } colony_gated_activation;
 
+/// A convolution over the rows of one sequence, each channel by itself; see `operations/convolution.h`.
+typedef struct colony_convolution_arguments {
+    const float *_Nullable weights; // [taps][channels], the newest input's last
+    float *_Nullable state; // [taps - 1][channels]: the inputs before, oldest first; becomes those before the next
+    const float *_Nullable input; // [rows][channels]
+    float *_Nullable output; // the same shape, other memory
+    size_t channels;
+    size_t taps; // at least 1
+    size_t rows;
+} colony_convolution_arguments;
+
+/// The gated delta rule of one head over the rows of one sequence; see `operations/delta.h`. What belongs to the next
+/// row is `…_stride` floats further on.
+typedef struct colony_delta_arguments {
+    float *_Nullable state; // [value_dim / 16, rounded up][key_dim][16]
+    const float *_Nullable query; // [key_dim]
+    const float *_Nullable key; // [key_dim]
+    const float *_Nullable value; // [value_dim]
+    const float *_Nullable decay; // 1
+    const float *_Nullable beta; // 1
+    float *_Nullable output; // [value_dim]
+    size_t input_stride;
+    size_t gate_stride;
+    size_t output_stride;
+    size_t rows; // at least 1
+    size_t key_dim;
+    size_t value_dim;
+} colony_delta_arguments;
+
 /// How a router turns logits into scores; the index of the table's `router_scores`.
 enum { COLONY_ROUTER_SOFTMAX, COLONY_ROUTER_SIGMOID, COLONY_ROUTER_SCORING_COUNT };
 
@@ -141,7 +170,12 @@ typedef struct colony_kernel_table {
     void (*_Nonnull decode[COLONY_FORMAT_COUNT])(const void *source, float *output, size_t count);
     void (*gated_activation)(
         const colony_gated_activation *activation, const float *gate, const float *up, float *output, size_t count);
+    void (*sigmoid_multiply)(const float *gate, float *values, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
+    void (*l2_norm)(float *row, float scale, float epsilon, size_t width); // in place
+    void (*causal_convolution)(const colony_convolution_arguments *arguments, size_t first_channel, size_t count);
+    void (*delta_gates)(const float *rates, const float *bias, float *decay, float *beta, size_t count); // in place
+    void (*delta_rule)(const colony_delta_arguments *arguments, size_t first_group, size_t count); // 16 dimensions each
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
     void (*rotate_interleaved)(
         const float *source, float *target, const float *cosine, const float *sine, size_t half);

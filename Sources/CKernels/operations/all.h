@@ -8,7 +8,7 @@
 //                    whole numbers), _tree_sum (the canonical tree: lanes (i, i+8), then (i, i+4), (i, i+2),
 //                    (i, i+1)), _greatest_of (the largest lane that is a number, -inf if there is none), _load_e4m3
 //                    (16 values of e4m3, each times 2^-8: exact, and no subnormal ones)
-//   LINEAR_*, ATTENTION_*, BLOCK_*   tile sizes that fill the registers of the machine
+//   LINEAR_*, ATTENTION_*, BLOCK_*, DELTA_*   tile sizes that fill the registers of the machine
 #pragma STDC FP_CONTRACT OFF
 
 #ifndef UNROLL
@@ -23,6 +23,8 @@
 
 #include "elementwise.h"
 #include "norm.h"
+#include "convolution.h"
+#include "delta.h"
 #include "router.h"
 #include "linear_finish.h"
 #include "quantise.h"
@@ -69,7 +71,12 @@ static const colony_kernel_table table = {
     .ceiling_fma = ceiling_fma,
     .decode = {decode_bf16, decode_f16, decode_f32},
     .gated_activation = gated_activation,
+    .sigmoid_multiply = sigmoid_multiply,
     .rms_norm = rms_norm,
+    .l2_norm = l2_norm,
+    .causal_convolution = causal_convolution,
+    .delta_gates = delta_gates,
+    .delta_rule = delta_rule,
     .rotate = rotate,
     .rotate_interleaved = rotate_interleaved,
     .add = add,

@@ -236,6 +236,43 @@ static void compare_rows(size_t width) {
     free(a), free(b), free(c);
 }
 
+/// Five rows of one head with any state, and a convolution over the same rows.
+static void compare_recurrence(size_t key_dim, size_t value_dim) {
+    const size_t groups = (value_dim + 15) / 16, floats = groups * key_dim * 16, width = 2 * key_dim + value_dim;
+    float *input = random_floats(5 * width), *gates = random_floats(10), *start = random_floats(floats + 3 * width);
+    float *weights = random_floats(4 * width), *states[2], *outputs[2] = {first_result, second_result};
+    for (int side = 0; side < 2; side++) {
+        const colony_kernel_table *table = side ? neon : generic;
+        states[side] = malloc((floats + 3 * width) * sizeof *start);
+        memcpy(states[side], start, (floats + 3 * width) * sizeof *start);
+        colony_convolution_arguments convolution = {
+            .weights = weights, .state = states[side] + floats, .input = input, .output = outputs[side],
+            .channels = width, .taps = 4, .rows = 5};
+        table->causal_convolution(&convolution, 0, width);
+        float *mixed = outputs[side], *output = mixed + 5 * width;
+        table->l2_norm(mixed, 0.5f, 1e-6f, key_dim);
+        colony_delta_arguments delta = {
+            .state = states[side], .query = mixed, .key = mixed + key_dim, .value = mixed + 2 * key_dim,
+            .decay = gates, .beta = gates + 5, .output = output, .input_stride = width, .gate_stride = 1,
+            .output_stride = value_dim, .rows = 5, .key_dim = key_dim, .value_dim = value_dim};
+        table->delta_rule(&delta, 0, groups);
+        table->sigmoid_multiply(weights, output, value_dim);
+    }
+    expect_equal("recurrence", first_result, second_result, 5 * (width + value_dim));
+    expect_equal("recurrent state", states[0], states[1], floats + 3 * width);
+    free(input), free(gates), free(start), free(weights), free(states[0]), free(states[1]);
+}
+
+static void compare_gates(void) {
+    float *a = random_floats(1000), *b = random_floats(1000), *rates = random_floats(1000), *bias = random_floats(1000);
+    memcpy(first_result, a, 4000), memcpy(second_result, a, 4000);
+    memcpy(first_result + 1000, b, 4000), memcpy(second_result + 1000, b, 4000);
+    generic->delta_gates(rates, bias, first_result, first_result + 1000, 1000);
+    neon->delta_gates(rates, bias, second_result, second_result + 1000, 1000);
+    expect_equal("delta_gates", first_result, second_result, 2000);
+    free(a), free(b), free(rates), free(bias);
+}
+
 static void compare_exponential(void) {
     static float input[FLOATS_MAX];
     for (size_t i = 0; i < FLOATS_MAX; i++) input[i] = -100 + 200.0f * (float)i / FLOATS_MAX;
@@ -292,6 +329,8 @@ int main(void) {
         }
     }
     for (size_t width = 1; width <= 200; width++) compare_rows(width);
+    for (size_t dim = 1; dim <= 70; dim += 3) compare_recurrence(71 - dim, dim);
+    compare_gates();
     compare_exponential();
     compare_decode();
     printf("%ld comparisons, %ld failures\n", checks, failures);
