@@ -78,9 +78,10 @@ public struct ConfigurationReader: Sendable {
         return numbers
     }
 
-    /// `layer_types`, one of several words for each layer; nil if the key is missing.
-    func layerTypes(of supported: [String], layerCount: Int) throws(ModelError) -> [String]? {
-        let key = "layer_types"
+    /// `layer_types` or another list with one of several words for each layer; nil if the key is missing.
+    func layerTypes(
+        _ key: String = "layer_types", of supported: [String], layerCount: Int
+    ) throws(ModelError) -> [String]? {
         guard let value = value(key) else { return nil }
         guard let elements = value.array, elements.count == layerCount else {
             throw invalid(key, value, "a list with one word for each of the \(layerCount) layers")
