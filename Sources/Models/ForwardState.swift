@@ -49,6 +49,11 @@ public final class ForwardState {
     let narrowQuery: Rows
     let latentQuery: Rows
     let attendedLatent: Rows
+    let mixed: Rows
+    let convolved: Rows
+    let gate: Rows
+    let decay: Rows
+    let beta: Rows
     let projected: Rows
     /// As the model's `rotaries`.
     let rotaries: [RotaryAngles]
@@ -83,6 +88,11 @@ public final class ForwardState {
         narrowQuery = rows(attention.narrowQuery)
         latentQuery = rows(attention.latentQuery)
         attendedLatent = rows(attention.attendedLatent)
+        mixed = rows(attention.mixed)
+        convolved = rows(attention.convolved)
+        gate = rows(attention.gate)
+        decay = rows(attention.decay)
+        beta = rows(attention.decay)
         rotaries = model.rotaries.map { RotaryAngles($0, rowsMax: rowsMax) }
         routerLogits = rows(model.mixtures.map(\.expertCount).max())
         logits = rows(model.vocabularySize, capacity: Limits.Models.logitRowsMax)

@@ -113,7 +113,7 @@ typedef struct colony_gated_activation {
 /// A convolution over the rows of one sequence, each channel by itself; see `operations/convolution.h`.
 typedef struct colony_convolution_arguments {
     const float *_Nullable weights; // [taps][channels], the newest input's last
-    float *_Nullable state; // [taps - 1][channels]: the rows of input before, oldest first; becomes those before the next
+    float *_Nullable state; // [taps - 1][channels]: the inputs before, oldest first; becomes those before the next
     const float *_Nullable input; // [rows][channels]
     float *_Nullable output; // the same shape, other memory
     size_t channels;

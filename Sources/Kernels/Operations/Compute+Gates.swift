@@ -45,10 +45,12 @@ extension Compute {
     /// `values = gate / (1 + exp(-gate)) · values`, float by float.
     public func multiply(_ values: RowsView, bySiluOf gates: RowsView) {
         precondition(gates.width == values.width && gates.count == values.count)
-        parallelRows(values) { row in
-            var activation = GatedActivation.silu.arguments
-            let base = values.base + row * values.width
-            table.gated_activation(&activation, gates.base + row * gates.width, base, base, values.width)
+        let silu = GatedActivation.silu.arguments
+        withUnsafePointer(to: silu) { silu in
+            parallelRows(values) { row in
+                let base = values.base + row * values.width
+                table.gated_activation(silu, gates.base + row * gates.width, base, base, values.width)
+            }
         }
     }
 

@@ -46,5 +46,5 @@ private func gptOssWithFallbacks(_ configuration: ConfigurationReader) -> Config
             "original_max_position_embeddings": 4096,
         ]
     }
-    return ConfigurationReader(configuration.document, fallbacks: fallbacks)
+    return configuration.filling(fallbacks)
 }

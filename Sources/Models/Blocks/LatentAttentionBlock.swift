@@ -70,11 +70,12 @@ final class LatentAttentionBlock: AttentionBlock {
         return (keys, values)
     }
 
-    func layout(_ format: KeyValueFormat?) -> KeyValueLayout {
-        KeyValueLayout(
-            format: format ?? (latent.matrix.format.isPlain ? .f32 : .f16), kvHeadCount: 1,
-            keyDim: shape.cachedWidth, valueDim: shape.latentWidth,
-            blockPositions: Limits.Models.keyValueBlockPositions, hasValuesInKeys: true)
+    func layout(_ format: KeyValueFormat?) -> LayerCacheLayout {
+        .paged(
+            KeyValueLayout(
+                format: format ?? (latent.matrix.format.isPlain ? .f32 : .f16), kvHeadCount: 1,
+                keyDim: shape.cachedWidth, valueDim: shape.latentWidth,
+                blockPositions: Limits.Models.keyValueBlockPositions, hasValuesInKeys: true))
     }
 
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {

@@ -99,6 +99,8 @@ public struct MixtureDescription: Sendable {
     public let activation: GatedActivation
     /// An FFN that every token passes beside its experts (Dai et al., arXiv 2401.06066); nil if there is none.
     public let sharedExpert: GatedFeedForwardDescription?
+    /// What the shared expert's row is multiplied with, before the sigmoid: `[1, hiddenSize]`; nil: by nothing.
+    public let sharedExpertGateName: String?
 
     /// Experts that each token picks.
     public var expertsPerToken: Int { router.rule.expertsPerToken }
@@ -106,7 +108,8 @@ public struct MixtureDescription: Sendable {
     /// Describes a router and its experts.
     public init(
         router: RouterDescription, expertCount: Int, expertWidth: Int, storage: Storage,
-        activation: GatedActivation = .silu, sharedExpert: GatedFeedForwardDescription? = nil
+        activation: GatedActivation = .silu, sharedExpert: GatedFeedForwardDescription? = nil,
+        sharedExpertGateName: String? = nil
     ) {
         self.router = router
         self.expertCount = expertCount
@@ -114,5 +117,6 @@ public struct MixtureDescription: Sendable {
         self.storage = storage
         self.activation = activation
         self.sharedExpert = sharedExpert
+        self.sharedExpertGateName = sharedExpertGateName
     }
 }
