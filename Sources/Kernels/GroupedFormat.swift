@@ -1,7 +1,7 @@
 import CKernels
 
-/// Weights as codes of which a group of neighbouring columns shares a scale, as quantised checkpoints are published: the
-/// scales lie at the start of a panel, the codes behind them, and nothing is decoded before it is multiplied.
+/// Weights as codes of which a group of neighbouring columns shares a scale, as quantised checkpoints are published:
+/// the scales lie at the start of a panel, the codes behind them, and nothing is decoded before it is multiplied.
 ///
 /// With integer codes `weight = scale * (code - zero)`, where `code - zero` is exact. With 8-bit floats
 /// `weight = (value / 256) * (scale * 256)`, which is `value * scale` unless the scale is 2^120 or more.

@@ -64,8 +64,8 @@ public final class Checkpoint: Sendable {
     /// What the tensor `name` is, of whatever type; nil if there is none.
     public func describe(_ name: String) -> TensorDescription? { container.placeOfTensor[name]?.description }
 
-    /// The tensor `name`, which must have the dimensions `shape`; a quantised weight of this name and shape, however it is
-    /// stored (see `WeightFinder`).
+    /// The tensor `name`, which must have the dimensions `shape`; a quantised weight of this name and shape, however it
+    /// is stored (see `WeightFinder`).
     public func tensor(_ name: String, shape: [Int]) throws(WeightsError) -> Tensor {
         if let weight = try finder?.find(name, shape: shape) {
             return Tensor(

@@ -46,7 +46,8 @@ import Wire
         #expect(try Self.answers(harness, together: true) == Self.alone.get())
     }
 
-    /// What other families and quantised weights bring: shared experts, groups of experts, norms over whole projections, sigmoid routers.
+    /// What other families and quantised weights bring: shared experts, groups of experts, norms over whole
+    /// projections, sigmoid routers.
     @Test(
         arguments: Fixtures.checkpointNames.filter {
             !$0.hasPrefix("qwen3_moe") || Fixtures.quantisedNames.contains($0)

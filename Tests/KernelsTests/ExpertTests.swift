@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    /// Both ways in which a family may differ from SiLU without biases, also where a few rows make a panel of their own.
+    /// Both ways in which a family may differ from SiLU without biases, also where rows fill no panel.
     @Test(
         arguments: [WeightFormat.bf16, .f32, .mxfp4],
         [GatedActivation.silu, GatedActivation(limit: 2), GatedActivation(limit: 1.5, slope: 1.702, offset: 1)])

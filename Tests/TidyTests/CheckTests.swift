@@ -122,7 +122,8 @@ struct CheckTests {
         #expect(count(SizeChecks.blobSize, large, at: "docs/a.json") == 1)
         #expect(count(SizeChecks.blobSize, large, at: "cluster/models/antling/a.safetensors") == 0)
         #expect(count(SizeChecks.blobSize, String(large.dropLast()), at: "docs/a.json") == 0)
-        let fixtures = (0..<8).map { SourceFile("Tests/Fixtures/\($0)", large) }
+        let fixtureCount = Bounds.fixtureBytesMax / Bounds.blobBytesMax
+        let fixtures = (0..<fixtureCount).map { SourceFile("Tests/Fixtures/\($0)", large) }
         #expect(SizeChecks.fixtureSize(fixtures).count == 1)
         #expect(SizeChecks.fixtureSize(Array(fixtures.dropLast())).isEmpty)
     }

@@ -101,7 +101,7 @@ INLINE lanes lanes_load_f16(const void *source) {
     return r;
 }
 
-/// 2^-8 times the value of e4m3: a half with the same fields. Only the largest magnitude is a NaN, and nothing infinite.
+/// 2^-8 times the value of e4m3: a half with the same fields. The largest magnitude is a NaN, and nothing infinite.
 INLINE lanes lanes_load_e4m3(const void *source) {
     const uint8_t *codes = source;
     lanes r;

@@ -4,8 +4,8 @@
 //     sum = fma(float(dot), scale * x.scale, sum)         dot = integer sum of (code - zero) * x.code, exact
 //     sum = fma(minimum, x.scaled_sum, sum)               only formats with a minimum
 // where formats with a scale per 16 columns do both for the first 16 and then for the last 16 (their minimum counts
-// with x.scale * float(sum of those x.code)). With f32 activations: the chain of `linear.h` over the decoded weights, in
-// the order in which columns are stored.
+// with x.scale * float(sum of those x.code)). With f32 activations: the chain of `linear.h` over the decoded weights,
+// in the order in which columns are stored.
 // One lane per row, so every tile, batch and split over panels gives the same bits.
 #pragma STDC FP_CONTRACT OFF
 
@@ -89,8 +89,8 @@ INLINE void block_take(
     block_take_scales(format, a, head, index, block, sub, columns);
 }
 
-/// Adds 32 columns to the sums of `tokens` tokens, whose activations there are `inputs[t][index]`. A zero's share of the
-/// dot product is a whole number, and so is the rest, both below 2^24: `fma` is exact.
+/// Adds 32 columns to the sums of `tokens` tokens, whose activations there are `inputs[t][index]`. A zero's share of
+/// the dot product is a whole number, and so is the rest, both below 2^24: `fma` is exact.
 INLINE void block_add(
     const int format, const block_columns *columns, const colony_activation_block *const *inputs, size_t index,
     lanes *sums, const int tokens) {

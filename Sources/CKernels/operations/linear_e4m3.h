@@ -2,8 +2,8 @@
 // lane per row, so every tile, batch and split over panels gives the same bits.
 //
 // What is multiplied is (value * 2^-8) * (scale * 2^8), which is the same number for scales below 2^120; those beyond
-// count as infinite. Codes of value / 2^8 come from half precision, whose subnormal numbers are none in f32: a subnormal
-// factor of an fma would cost a hundred times the time.
+// count as infinite. Codes of value / 2^8 come from half precision, whose subnormal numbers are none in f32: a
+// subnormal factor of an fma would cost a hundred times the time.
 #pragma STDC FP_CONTRACT OFF
 
 #define E4M3_SCALE 256.0f

@@ -26,8 +26,8 @@ public struct StreamRule: Hashable, Sendable {
 }
 
 extension Compute {
-    /// The weights of each row from its mixes, both [rows][weightCount]. `base` has one number for each, `scales` three:
-    /// of the mixes to collapse, to add, and from stream to stream.
+    /// The weights of each row from its mixes, both [rows][weightCount]. `base` has one number for each, `scales` has
+    /// three: of the mixes to collapse, to add, and from stream to stream.
     public func streamWeights(
         _ rule: StreamRule, mixes: RowsView, scales: [Float], base: [Float], weights: RowsView
     ) {

@@ -47,7 +47,7 @@ extension Reference {
     }
 
     /// Rows of codes times `input` [columns], plus bias, times scale: with 8-bit activations where the format takes
-    /// them, else with f32, in the order in which columns are stored. See `linear_blocks.h` for the order of operations.
+    /// them, else with f32, in the order in which columns are stored. `linear_blocks.h` has the order of operations.
     public static func linear(
         _ weights: GroupedWeights, activations: ActivationFormat, input: [Float], bias: [Float]? = nil,
         scale: Float? = nil

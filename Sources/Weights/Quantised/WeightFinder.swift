@@ -8,7 +8,7 @@ import Kernels
 /// | `x.weight` of type F8_E4M3 | itself, with `x.weight_scale_inv`, `x.scale` or `x.weight_scale` |
 /// | `x.weight` of type I8 or U8 | itself, two 4-bit floats in a byte, with `x.scale` |
 /// | `x` | `x_blocks` and `x_scales`: 4-bit floats |
-/// | `x.weight` | `x.weight_packed`, `x.weight_scale`, and `x.weight_zero_point`, `x.weight_g_idx`: compressed-tensors |
+/// | `x.weight` | `x.weight_packed`, `x.weight_scale`, `x.weight_zero_point`, `x.weight_g_idx`: compressed-tensors |
 /// | `x.weight` | `x.qweight`, `x.qzeros`, `x.scales`, and `x.g_idx`: GPTQ and AWQ |
 ///
 /// Everything is checked by the headers alone; `shape` is [rows, columns], or [matrices, rows, columns] for all experts

@@ -105,8 +105,8 @@ enum TextChecks {
 
     /// Folders of scripts and of fixtures, where names need no extension.
     private static let scriptFolders: Set<String> = [
-        ".ci", "Tests/Fuzz", "benchmarks", "benchmarks/cluster", "benchmarks/gateway", "benchmarks/peers",
-        "benchmarks/rpc", "cluster", "cluster/lib",
+        ".ci", "Tests/Fuzz", "benchmarks", "benchmarks/cluster", "benchmarks/families", "benchmarks/gateway",
+        "benchmarks/peers", "benchmarks/rpc", "cluster", "cluster/lib",
     ]
 
     /// Only files of a known kind are tracked.
