@@ -49,6 +49,10 @@ public final class ForwardState {
     let narrowQuery: Rows
     let latentQuery: Rows
     let attendedLatent: Rows
+    let indexQuery: Rows
+    let indexKey: Rows
+    let indexWeights: Rows
+    let choices = PositionChoices()
     let projected: Rows
     /// As the model's `rotaries`.
     let rotaries: [RotaryAngles]
@@ -58,6 +62,7 @@ public final class ForwardState {
     let quantised = QuantisedRows()
     var routing: [Int: Routing] = [:]
     var attentionScratch = AttentionScratch()
+    var sparseScratch = SparseScratch()
     var expertScratch = ExpertScratch()
     var record = RoutingRecord()
     /// Where the time of the steps so far went.
@@ -81,6 +86,10 @@ public final class ForwardState {
         narrowQuery = rows(attention.narrowQuery)
         latentQuery = rows(attention.latentQuery)
         attendedLatent = rows(attention.attendedLatent)
+        indexQuery = rows(attention.indexQuery)
+        indexKey = rows(attention.indexKey)
+        indexWeights = rows(attention.indexWeights)
+        choices.reserve(rowCount: rowsMax, count: attention.chosenCount)
         rotaries = model.rotaries.map { RotaryAngles($0, rowsMax: rowsMax) }
         routerLogits = rows(model.mixtures.map(\.expertCount).max())
         logits = rows(model.vocabularySize, capacity: Limits.Models.logitRowsMax)

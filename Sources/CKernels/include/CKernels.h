@@ -84,6 +84,19 @@ typedef struct colony_attention_arguments {
     float *_Nullable sums; // scratch, group floats
 } colony_attention_arguments;
 
+/// How much each of a row's positions is worth looking at: see `operations/index_scores.h`.
+typedef struct colony_index_arguments {
+    colony_key_value_layout layout; // of the index keys: one key head
+    const float *_Nullable query; // [heads][key_dim]
+    const float *_Nullable head_weights; // [heads]
+    void *_Nonnull const *_Nullable blocks;
+    size_t offset; // where the index keys begin in a block, in bytes
+    size_t heads;
+    size_t visible;
+    float scale;
+    float *_Nullable scores; // `visible` rounded up to 16
+} colony_index_arguments;
+
 /// How a router turns logits into scores; the index of the table's `router_scores`.
 enum { COLONY_ROUTER_SOFTMAX, COLONY_ROUTER_SIGMOID, COLONY_ROUTER_SCORING_COUNT };
 
@@ -114,6 +127,8 @@ typedef struct colony_kernel_table {
     void (*_Nonnull decode[COLONY_FORMAT_COUNT])(const void *source, float *output, size_t count);
     void (*silu_multiply)(const float *gate, const float *up, float *output, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
+    void (*layer_norm)(
+        const float *input, const float *weight, const float *bias, float epsilon, float *output, size_t width);
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
     void (*rotate_interleaved)(
         const float *source, float *target, const float *cosine, const float *sine, size_t half);
@@ -129,6 +144,9 @@ typedef struct colony_kernel_table {
         const colony_attention_arguments *arguments, size_t head);
     void (*_Nonnull attention_values[COLONY_KEY_VALUE_FORMAT_COUNT])(
         const colony_attention_arguments *arguments, size_t first_dim, size_t dim_count);
+    // Scores of some blocks.
+    void (*_Nonnull index_scores[COLONY_KEY_VALUE_FORMAT_COUNT])(
+        const colony_index_arguments *arguments, size_t first_block, size_t block_count);
     // Writes one position's keys, [kv_heads][key_dim], and values, unless they lie in the keys, into its block.
     void (*_Nonnull store_key_value[COLONY_KEY_VALUE_FORMAT_COUNT])(
         const float *keys, const float *values, const colony_key_value_layout *layout, void *block, size_t position);
@@ -158,6 +176,15 @@ void colony_pack_transposed(
 
 /// Interleaves rows of blocks, which must be whole.
 void colony_pack_blocks(int format, const void *source, void *panels, size_t rows, size_t columns);
+
+/// The indices of the `chosen` greatest of `count` values, ascending; among equals the lowest, NaNs after all others.
+void colony_choose_greatest(const float *values, size_t count, size_t chosen, uint32_t *indices);
+
+/// Copies the keys of `count` positions of one key head, in which the values lie, beside each other into the block
+/// `target`. 8-bit keys bring their scales.
+void colony_gather_keys(
+    const colony_key_value_layout *layout, size_t number_bytes, void *_Nonnull const *_Nonnull blocks,
+    const uint32_t *positions, size_t count, void *target);
 
 /// The index of the largest value that is a number, the lowest of equals; 0 if there is none.
 size_t colony_index_of_greatest(const float *values, size_t count);

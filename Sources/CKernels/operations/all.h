@@ -28,6 +28,7 @@
 #include "key_values.h"
 #include "attention_in_keys.h"
 #include "attention.h"
+#include "index_scores.h"
 #include "../blocks/all.h"
 #include "linear_blocks.h"
 #include "ceilings.h"
@@ -65,6 +66,7 @@ static const colony_kernel_table table = {
     .decode = {decode_bf16, decode_f16, decode_f32},
     .silu_multiply = silu_multiply,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .rotate = rotate,
     .rotate_interleaved = rotate_interleaved,
     .add = add,
@@ -73,6 +75,7 @@ static const colony_kernel_table table = {
     .attention_scores = {attention_scores_f32, attention_scores_f16, attention_scores_int8},
     .attention_weights = {attention_weights_f32, attention_weights_f16, attention_weights_int8},
     .attention_values = {attention_values_f32, attention_values_f16, attention_values_int8},
+    .index_scores = {index_scores_f32, index_scores_f16, index_scores_int8},
     .store_key_value = {store_key_value_f32, store_key_value_f16, store_key_value_int8},
     .exponential = exponential,
 };

@@ -24,7 +24,10 @@ public enum AttentionDescription: Sendable {
             AttentionWorkspace(
                 query: shape.headCount * shape.queryWidth, key: shape.cachedWidth,
                 attended: shape.headCount * shape.valueWidth, narrowQuery: shape.queryRank ?? 0,
-                latentQuery: shape.headCount * shape.cachedWidth, attendedLatent: shape.headCount * shape.latentWidth)
+                latentQuery: shape.headCount * shape.cachedWidth, attendedLatent: shape.headCount * shape.latentWidth,
+                indexQuery: shape.sparsity?.indexer.map { $0.headCount * $0.width } ?? 0,
+                indexKey: shape.sparsity?.indexer?.width ?? 0,
+                indexWeights: shape.sparsity?.indexer?.headCount ?? 0, chosenCount: shape.sparsity?.count ?? 0)
         }
     }
 }
@@ -45,6 +48,14 @@ struct AttentionWorkspace {
     var latentQuery = 0
     /// The latents that all heads of a token found.
     var attendedLatent = 0
+    /// All query heads of an indexer.
+    var indexQuery = 0
+    /// An indexer's key.
+    var indexKey = 0
+    /// How much each head of an indexer counts.
+    var indexWeights = 0
+    /// Positions that a token looks at where it does not look at all.
+    var chosenCount = 0
 
     /// Wide enough for either.
     func union(_ other: AttentionWorkspace) -> AttentionWorkspace {
@@ -52,6 +63,8 @@ struct AttentionWorkspace {
             query: max(query, other.query), key: max(key, other.key), value: max(value, other.value),
             attended: max(attended, other.attended), narrowQuery: max(narrowQuery, other.narrowQuery),
             latentQuery: max(latentQuery, other.latentQuery),
-            attendedLatent: max(attendedLatent, other.attendedLatent))
+            attendedLatent: max(attendedLatent, other.attendedLatent), indexQuery: max(indexQuery, other.indexQuery),
+            indexKey: max(indexKey, other.indexKey), indexWeights: max(indexWeights, other.indexWeights),
+            chosenCount: max(chosenCount, other.chosenCount))
     }
 }

@@ -70,6 +70,21 @@ public struct ConfigurationReader: Sendable {
         return numbers
     }
 
+    /// A list of words, each one of several; empty if the key is missing.
+    public func words(_ key: String, of supported: [String]) throws(ModelError) -> [String] {
+        guard let value = value(key) else { return [] }
+        guard let elements = value.array else { throw invalid(key, value, "a list of words") }
+        var words: [String] = []
+        for element in elements {
+            guard let word = element.string, supported.contains(word) else {
+                throw .configurationUnsupported(
+                    key: key, found: element.string ?? element.serialised(), supported: supported)
+            }
+            words.append(word)
+        }
+        return words
+    }
+
     /// `sliding_window`, the most positions that a token sees; nil if the key is missing.
     func window() throws(ModelError) -> Int? {
         guard value("sliding_window") != nil else { return nil }
