@@ -78,7 +78,7 @@ public final class RemoteExpertBackend: ExpertBackend {
     }
 
     /// Adds the answers' rows to `sum`.
-    public func combine(slot: Int, into sum: RowsView) { slots[slot].addRows(to: sum) }
+    public func combine(slot: Int, into sum: RowsView) { slots[slot].addRows(to: sum, compute) }
 
     /// Drops what is under way; late answers are discarded by the links.
     public func abandon() {
@@ -225,13 +225,14 @@ private struct Slot {
         }
     }
 
-    func addRows(to sum: RowsView) {
-        for (index, place) in places.enumerated() {
+    func addRows(to sum: RowsView, _ compute: Compute) {
+        precondition(places.count == sum.count * expertsPerToken, "the rows that were sent")
+        compute.add(expertsPerToken, to: sum) { index in
+            let place = places[index]
             guard let rows = shares[Int(place.worker)].answer?.rows else {
                 preconditionFailure("every owner has answered")
             }
-            let target = index / expertsPerToken
-            RowAddition.add(rows.rows(Int(place.row)..<Int(place.row) + 1), to: sum.rows(target..<target + 1))
+            return UnsafePointer(rows.rows(Int(place.row)..<Int(place.row) + 1).base)
         }
     }
 

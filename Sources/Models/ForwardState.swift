@@ -65,6 +65,8 @@ public final class ForwardState {
     var sparseScratch = SparseScratch()
     var expertScratch = ExpertScratch()
     var record = RoutingRecord()
+    /// Rows of the embedding that were read since its pages were given back.
+    var embeddedRows = 0
     /// Where the time of the steps so far went.
     public internal(set) var phases = StepPhases()
 

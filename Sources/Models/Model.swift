@@ -22,6 +22,7 @@ public final class Model: Sendable {
 
     private let embedding: Tensor
     private let layers: [Layer]
+    private let cacheTables: [Int]
     private let finalNorm: [Float]
     private let head: PackedMatrix
 
@@ -38,6 +39,7 @@ public final class Model: Sendable {
             onLayer(layers.count)
         }
         self.layers = layers
+        cacheTables = description.cacheTables
         finalNorm = try checkpoint.tensor(description.finalNormName, shape: [description.hiddenSize]).floats()
         head = try checkpoint.tensor(description.headName, shape: matrixShape).packed()
     }
@@ -57,10 +59,10 @@ public final class Model: Sendable {
             feedForward: feedForward)
     }
 
-    /// How each layer's keys and values lie in a block of the cache, stored in `format`; if that is nil, as f16 where
-    /// the layer's weights are blocks, and else f32.
+    /// How the keys and values of each layer that has its own lie in a block of the cache, stored in `format`; if that
+    /// is nil, as f16 where the layer's weights are blocks, and else f32.
     public func keyValueLayouts(_ format: KeyValueFormat? = nil) -> [KeyValueLayout] {
-        layers.map { $0.attention.layout(format) }
+        zip(description.layers, layers).filter { $0.0.attention.sharedLayer == nil }.map { $1.attention.layout(format) }
     }
 
     /// Runs the rows of a step through all layers and leaves their hidden state in `state`.
@@ -119,6 +121,10 @@ public final class Model: Sendable {
                 source: bytes, format: embedding.format, width: description.hiddenSize,
                 rowIndices: batch.rows.map(\.token.value), output: state.hidden.view(0..<batch.rows.count))
         }
+        state.embeddedRows += batch.rows.count
+        guard state.embeddedRows >= Limits.Models.embeddedRowsMax else { return }
+        embedding.giveBackPages()
+        state.embeddedRows = 0
     }
 
     private func attend(_ layer: Layer, _ index: Int, _ rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
@@ -127,7 +133,7 @@ public final class Model: Sendable {
             let hidden = state.hidden.view(range)
             state.compute.rmsNorm(
                 hidden, weight: layer.attentionNorm, epsilon: description.normEpsilon, output: state.normed.view(range))
-            layer.attention.forward(layer: index, rows: rows, state)
+            layer.attention.forward(layer: cacheTables[index], rows: rows, state)
             state.compute.add(state.projected.view(range), to: hidden)
             state.compute.rmsNorm(
                 hidden, weight: layer.feedForwardNorm, epsilon: description.normEpsilon,

@@ -12,10 +12,12 @@ public enum Registry {
         "deepseek_v32": describeDeepseekV32,
         "glm4_moe": describeGlm4Moe,
         "glm_moe_dsa": describeGlmMoeDsa,
+        "gpt_oss": describeGptOss,
         "kimi_k2": describeDeepseekV3,
         "minimax_m2": describeMiniMaxM2,
         "mixtral": describeMixtral,
         "qwen3_moe": describeQwen3Moe,
+        "yi_lightning": describeYiLightning,
     ]
 
     /// Describes the model of a checkpoint.

@@ -15,6 +15,8 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+import yi_lightning
+
 HERE = pathlib.Path(__file__).resolve().parent
 PROMPT_LENGTHS = (1, 7, 33, 150)
 GREEDY_TOKENS = 12
@@ -45,12 +47,18 @@ DEEPSEEK_V3 = dict(
     q_lora_rank=24, kv_lora_rank=32, qk_rope_head_dim=8, qk_nope_head_dim=16, v_head_dim=12, attention_bias=False,
     max_position_embeddings=512, rms_norm_eps=1e-6, tie_word_embeddings=False, bos_token_id=0, eos_token_id=1,
     pad_token_id=None)
+GPT_OSS = dict(
+    {**COMMON, "hidden_size": 32}, intermediate_size=16, num_local_experts=6, sliding_window=20, attention_bias=True,
+    swiglu_limit=7.0)
+YI_LIGHTNING = dict({**COMMON, "hidden_size": 32}, moe_intermediate_size=12, num_experts=7, sliding_window=20)
 FAMILIES = {
     "deepseek_v3": ("DeepseekV3", DEEPSEEK_V3),
     "glm4_moe": ("Glm4Moe", GLM4_MOE),
+    "gpt_oss": ("GptOss", GPT_OSS),
     "minimax_m2": ("MiniMaxM2", MINIMAX_M2),
     "mixtral": ("Mixtral", MIXTRAL),
     "qwen3_moe": ("Qwen3Moe", QWEN3_MOE),
+    "yi_lightning": ("YiLightning", YI_LIGHTNING),
 }
 
 # rope is given in the layout of the published config files ("rope_theta" and "rope_scaling" at the top); the
@@ -102,6 +110,19 @@ VARIANTS = {
             attention_bias=False, tie_word_embeddings=True, num_attention_heads=6, num_key_value_heads=3,
             moe_intermediate_size=16, routed_scaling_factor=1.0),
         rope_theta=10000.0, rope_scaling=None, rope_layout="parameters", rotated_share=0.25),
+    "gpt_oss_bf16": dict(
+        family="gpt_oss", seed=25, dtype=torch.bfloat16, shards=2, changes=dict(num_hidden_layers=3),
+        rope_theta=150000.0,
+        rope_scaling=dict(
+            rope_type="yarn", factor=8.0, original_max_position_embeddings=64, beta_fast=32.0, beta_slow=1.0,
+            truncate=False)),
+    "gpt_oss_f32": dict(
+        family="gpt_oss", seed=22, dtype=torch.float32, shards=1,
+        changes=dict(
+            num_hidden_layers=3, layer_types=["full_attention", "sliding_attention", "sliding_attention"],
+            attention_bias=False, num_attention_heads=6, num_key_value_heads=2, head_dim=10, num_local_experts=5,
+            intermediate_size=12, swiglu_limit=0.75, swiglu_alpha=1.4, tie_word_embeddings=True),
+        rope_theta=10000.0, rope_scaling=None, rope_layout="parameters"),
     "minimax_m2_bf16": dict(
         family="minimax_m2", seed=7, dtype=torch.bfloat16, shards=1, changes={}, rope_theta=5000000.0,
         rope_scaling=None, extra_keys=dict(rotary_dim=8, scoring_func="sigmoid", use_qk_norm=True)),
@@ -110,6 +131,17 @@ VARIANTS = {
         rope_theta=1000000.0, rope_scaling=None),
     "mixtral_fused_f16": dict(
         family="mixtral", seed=9, dtype=torch.float16, shards=1, fused=True, changes=dict(sliding_window=24),
+        rope_theta=10000.0, rope_scaling=None, rope_layout="parameters"),
+    "yi_lightning_bf16": dict(
+        family="yi_lightning", seed=23, dtype=torch.bfloat16, shards=1, changes=dict(num_hidden_layers=6),
+        rope_theta=5000000.0, rope_scaling=None),
+    "yi_lightning_fused_f16": dict(
+        family="yi_lightning", seed=26, dtype=torch.float16, shards=1, fused=True,
+        changes=dict(
+            num_hidden_layers=5, num_attention_heads=6, num_key_value_heads=3, head_dim=8, sliding_window=7,
+            num_experts=9, num_experts_per_tok=5, tie_word_embeddings=True, kv_source_layer=[0, 1, 0, 1, 0],
+            layer_types=["full_attention", "sliding_attention", "full_attention", "sliding_attention"]
+            + ["full_attention"]),
         rope_theta=10000.0, rope_scaling=None, rope_layout="parameters"),
 }
 
@@ -146,6 +178,8 @@ def random_weights(model, seed):
             noise = torch.randn(parameter.shape, generator=generator)
             if name.endswith("norm.weight"):
                 parameter.copy_(1 + 0.15 * noise)
+            elif name.endswith("sinks"):
+                parameter.copy_(noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.2 * noise)
             elif "embed_tokens" in name and not model.config.tie_word_embeddings:
@@ -158,6 +192,8 @@ def random_weights(model, seed):
 
 def split_experts(tensors, family):
     """transformers holds the experts of a layer as two 3-D tensors; published checkpoints have one triple each."""
+    if family == "gpt_oss":
+        return tensors
     like_mixtral = family in ("minimax_m2", "mixtral")
     names = ("w1", "w3", "w2") if like_mixtral else ("gate_proj", "up_proj", "down_proj")
     split = {}
@@ -254,8 +290,18 @@ def configuration_of(settings, variant, **others):
     return kind(**settings, **variant.get("extra_keys", {}), **others)
 
 
+def new_model(settings, variant):
+    if family_of(variant) == "yi_lightning":
+        return yi_lightning.YiLightning(settings, variant["rope_theta"])
+    return transformers.AutoModelForCausalLM.from_config(configuration_of(settings, variant))
+
+
 def reference(settings, variant, stored):
     """The family's own class in float32 with the weights as they were rounded for storage, read back by file."""
+    if family_of(variant) == "yi_lightning":
+        model = new_model(settings, variant)
+        model.load_state_dict({name: tensor.float() for name, tensor in stored.items()}, strict=False)
+        return model.eval()
     rope = dict(rope_theta=variant["rope_theta"], **(variant["rope_scaling"] or dict(rope_type="default")))
     if "rotated_share" in variant:
         rope["partial_rotary_factor"] = variant["rotated_share"]
@@ -301,7 +347,7 @@ def record_routers(model):
         records.append((ranked, chosen.gather(-1, order)))
 
     for name, module in model.named_modules():
-        if name.endswith("mlp.gate"):
+        if name.endswith(("mlp.gate", "mlp.router")):
             module.register_forward_hook(record)
     return records
 
@@ -345,7 +391,7 @@ def make(name):
     directory = HERE / "checkpoints" / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    model = transformers.AutoModelForCausalLM.from_config(configuration_of(settings, variant))
+    model = new_model(settings, variant)
     random_weights(model, variant["seed"])
     stored = {
         key: value if key.endswith("e_score_correction_bias") else value.to(variant["dtype"])
@@ -354,7 +400,9 @@ def make(name):
         stored.pop("lm_head.weight", None)
     # The reference always gets the split form: it is the one that is published.
     oracle = reference(settings, variant, split_experts(stored, family_of(variant)))
-    if not variant.get("fused"):
+    if family_of(variant) == "yi_lightning":
+        stored = yi_lightning.fuse_experts(stored) if variant.get("fused") else stored
+    elif not variant.get("fused"):
         stored = split_experts(stored, family_of(variant))
     if variant.get("extra_keys", {}).get("num_nextn_predict_layers"):
         add_predicting_layer(stored, settings)

@@ -6,10 +6,15 @@ struct AttentionShape: Sendable, CustomStringConvertible {
     let headCount, kvHeadCount, keyDim, valueDim, blockPositions, positions: Int
     var windowTokens: Int?
     var hasValuesInKeys = false
+    var hasSinks = false
     var description: String {
         "\(headCount)/\(kvHeadCount) heads, \(keyDim)/\(valueDim), \(positions) in blocks of \(blockPositions)"
             + (windowTokens.map { ", window \($0)" } ?? "") + (hasValuesInKeys ? ", values in keys" : "")
+            + (hasSinks ? ", sinks" : "")
     }
+
+    /// One per query head; some are the greatest score of all, one next to nothing.
+    var sinks: [Float]? { hasSinks ? (0..<headCount).map { $0 == 3 ? -300 : Float($0 % 5) * 2 - 3 } : nil }
 
     func layout(_ format: KeyValueFormat) -> KeyValueLayout {
         KeyValueLayout(
@@ -81,7 +86,7 @@ private final class CachedSequence {
         }
         compute.attention(
             queries: queries.view(rows), headCount: shape.headCount, spans: spans, layout: layout,
-            scale: 0.25, output: output.view(rows), scratch: &scratch)
+            scale: 0.25, sinks: shape.sinks, output: output.view(rows), scratch: &scratch)
     }
 
     private func head(_ rows: Rows, _ position: Int, _ head: Int, _ width: Int) -> [Float] {
@@ -100,12 +105,12 @@ private final class CachedSequence {
             guard !shape.hasValuesInKeys else {
                 return Reference.attentionInKeys(
                     query: query, keys: keys, valueDim: shape.valueDim, scale: 0.25, format: layout.format,
-                    first: first(position) - start)
+                    first: first(position) - start, sink: shape.sinks?[index])
             }
             return Reference.attention(
                 query: query, keys: keys,
                 values: (start...position).map { head(values, $0, kvHead, shape.valueDim) }, scale: 0.25,
-                format: layout.format, first: first(position) - start)
+                format: layout.format, first: first(position) - start, sink: shape.sinks?[index])
         }
     }
 }
@@ -122,6 +127,12 @@ private final class CachedSequence {
             AttentionShape(
                 headCount: 6, kvHeadCount: 2, keyDim: 32, valueDim: 72, blockPositions: 16, positions: 75,
                 windowTokens: 21),
+            AttentionShape(
+                headCount: 10, kvHeadCount: 2, keyDim: 16, valueDim: 24, blockPositions: 16, positions: 50,
+                hasSinks: true),
+            AttentionShape(
+                headCount: 8, kvHeadCount: 1, keyDim: 16, valueDim: 16, blockPositions: 16, positions: 40,
+                windowTokens: 7, hasSinks: true),
         ]
         + (1...16).map {
             AttentionShape(
@@ -179,10 +190,11 @@ private final class CachedSequence {
         arguments: KeyValueFormat.allCases,
         [
             AttentionShape(
-                headCount: 10, kvHeadCount: 2, keyDim: 40, valueDim: 136, blockPositions: 64, positions: 300),
+                headCount: 10, kvHeadCount: 2, keyDim: 40, valueDim: 136, blockPositions: 64, positions: 300,
+                hasSinks: true),
             AttentionShape(
                 headCount: 37, kvHeadCount: 1, keyDim: 40, valueDim: 24, blockPositions: 64, positions: 300,
-                hasValuesInKeys: true),
+                hasValuesInKeys: true, hasSinks: true),
         ])
     func oneLongRowIsSplitAmongThreads(format: KeyValueFormat, shape: AttentionShape) throws {
         let generic = try Compute(instructionSet: .generic, threadCount: 1)
@@ -192,6 +204,33 @@ private final class CachedSequence {
             let output = Rows(capacity: 300, width: shape.headCount * shape.valueDim)
             sequence.attend(compute, rows: 299..<300, into: output)
             #expect(bits(output.values(row: 299)) == expected, compute.label)
+        }
+    }
+
+    /// A sink that outweighs every score leaves nothing, one that is no number leaves no number, -inf is none.
+    @Test func unusualSinks() throws {
+        let layout = KeyValueLayout(format: .f32, kvHeadCount: 1, keyDim: 1, valueDim: 2, blockPositions: 16)
+        for compute in try everyCompute(threadCounts: [1]) {
+            let block = UnsafeMutableRawPointer.allocate(byteCount: layout.blockBytes, alignment: 64)
+            defer { block.deallocate() }
+            compute.storeKeyValue(
+                keys: Rows.of([1], width: 1).view, values: Rows.of([3, -4], width: 2).view, row: 0, layout: layout,
+                block: block, offset: 0)
+            let sinks: [Float] = [0, 300, -300, .infinity, -.infinity, .nan]
+            let output = Rows(capacity: 1, width: 2 * sinks.count)
+            var scratch = AttentionScratch()
+            withUnsafePointer(to: block) { blocks in
+                compute.attention(
+                    queries: Rows.of(sinks.map { _ in 0 }, width: sinks.count).view, headCount: sinks.count,
+                    spans: [AttentionSpan(blocks: blocks, visiblePositions: 1)], layout: layout, scale: 1,
+                    sinks: sinks, output: output.view, scratch: &scratch)
+            }
+            let expected = sinks.flatMap {
+                Reference.attention(query: [0], keys: [[1]], values: [[3, -4]], scale: 1, sink: $0)
+            }
+            #expect(bits(output.values) == bits(expected), compute.label)
+            #expect(output.values.prefix(6) == [1.5, -2, 0, -0.0, 3, -4], compute.label)
+            #expect(output.values[8...9] == [3, -4] && output.values[10].isNaN, compute.label)
         }
     }
 

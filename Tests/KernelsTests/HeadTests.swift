@@ -111,7 +111,9 @@ import Testing
         let stored = TestWeights(rows: columns, columns: rows, format: format, seed: rows)
         let transposed = (0..<rows).flatMap { r in (0..<columns).map { stored.decoded[$0 * rows + r] } }
         let packed = try stored.bytes.withUnsafeBytes { (source) throws(KernelError) in
-            try PackedMatrix(packingTransposed: source, rows: rows, columns: columns, format: format)
+            try PackedMatrix(
+                packing: source, rows: rows, columns: columns, format: format,
+                strides: MatrixStrides(rows: 1, columns: rows))
         }
         var numbers = TestNumbers(seed: 2)
         let input = numbers.floats(columns)

@@ -82,6 +82,51 @@ import Testing
         #expect(bits(output.values) == bits(expected))
     }
 
+    /// A matrix that is stored transposed, or as every other row of another one, packs into the same.
+    @Test(arguments: [(5, 70), (16, 64), (37, 130)], WeightFormat.plain)
+    func packsWithStrides(shape: (rows: Int, columns: Int), format: WeightFormat) throws {
+        let (rows, columns) = shape
+        let size = format.bytesPerBlock
+        let weights = TestWeights(rows: rows, columns: columns, format: format, seed: 3)
+        func stored(_ count: Int, _ place: (_ row: Int, _ column: Int) -> Int) -> [UInt8] {
+            var bytes = [UInt8](repeating: 0xa5, count: count * size)
+            for (index, byte) in weights.bytes.enumerated() {
+                bytes[place(index / size / columns, index / size % columns) * size + index % size] = byte
+            }
+            return bytes
+        }
+        let transposed = stored(rows * columns) { row, column in column * rows + row }
+        let everyOther = stored((2 * rows - 1) * columns) { row, column in 2 * row * columns + column }
+        let both = stored((columns - 1) * 2 * rows + 2 * rows - 1) { row, column in column * 2 * rows + 2 * row }
+        let expected = try packedBytes(weights.bytes, shape, format, nil)
+        #expect(try packedBytes(transposed, shape, format, MatrixStrides(rows: 1, columns: rows)) == expected)
+        #expect(try packedBytes(everyOther, shape, format, MatrixStrides(rows: 2 * columns, columns: 1)) == expected)
+        #expect(try packedBytes(both, shape, format, MatrixStrides(rows: 2, columns: 2 * rows)) == expected)
+    }
+
+    @Test(arguments: WeightFormat.blocks) func packsEveryOtherRowOfBlocks(format: WeightFormat) throws {
+        let whole = TestWeights(blockRows: 38, columns: 256, format: format, seed: 4)
+        let rowBytes = format.byteCount(of: 256)
+        for first in [0, 1] {
+            let rows = stride(from: first, to: 38, by: 2).flatMap { whole.bytes[$0 * rowBytes..<($0 + 1) * rowBytes] }
+            let span = Array(whole.bytes[first * rowBytes..<(37 + first) * rowBytes])
+            let strides = MatrixStrides(rows: 512, columns: 1)
+            #expect(try packedBytes(span, (19, 256), format, strides) == packedBytes(rows, (19, 256), format, nil))
+        }
+    }
+
+    private func packedBytes(
+        _ source: [UInt8], _ shape: (rows: Int, columns: Int), _ format: WeightFormat, _ strides: MatrixStrides?
+    ) throws -> [UInt8] {
+        let matrix = try source.withUnsafeBytes { (source) throws(KernelError) in
+            try PackedMatrix(
+                packing: source, rows: shape.rows, columns: shape.columns, format: format, strides: strides)
+        }
+        var bytes: [UInt8] = []
+        matrix.withPackedBytes { bytes += $0 }
+        return bytes
+    }
+
     private func compare(_ weights: TestWeights, input: [Float], bias: [Float]?) throws {
         let matrix = try weights.packed()
         let tokens = input.count / weights.columns

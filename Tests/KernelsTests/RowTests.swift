@@ -51,6 +51,21 @@ import Testing
         }
     }
 
+    @Test(arguments: widths)
+    func severalRowsAreAddedOneAfterTheOther(width: Int) throws {
+        var numbers = TestNumbers(seed: width)
+        let (left, right) = (numbers.floats(3 * width), numbers.floats(12 * width, scale: 100))
+        var expected = left
+        for index in 0..<12 {
+            for column in 0..<width { expected[index / 4 * width + column] += right[index * width + column] }
+        }
+        for compute in try everyCompute() {
+            let (sum, addends) = (Rows.of(left, width: width), Rows.of(right, width: width))
+            compute.add(4, to: sum.view) { UnsafePointer(addends.view($0..<$0 + 1).base) }
+            #expect(bits(sum.values) == bits(expected), compute.label)
+        }
+    }
+
     @Test(arguments: WeightFormat.plain, widths)
     func decodeRowsEqualsTheReference(format: WeightFormat, width: Int) throws {
         let table = TestWeights(rows: 9, columns: width, format: format, seed: width, special: true)

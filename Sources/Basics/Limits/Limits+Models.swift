@@ -22,5 +22,8 @@ extension Limits {
         public static let keyValueBlockPositions = 64
         /// Rows whose logits are computed together: bounds the memory for scoring long prompts.
         public static let logitRowsMax = 16
+        /// Rows of the embedding that are read where they lie before their pages are given back: each makes the system
+        /// map some hundred kilobytes around it.
+        public static let embeddedRowsMax = 256
     }
 }

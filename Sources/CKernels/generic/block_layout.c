@@ -110,18 +110,19 @@ static unsigned char *pack_last_block(
     return pack_block(format, layout, whole, layout->bytes, target);
 }
 
-void colony_pack_blocks(int format, const void *source, void *panels, size_t rows, size_t columns) {
+void colony_pack_blocks(
+    int format, const void *source, void *panels, size_t rows, size_t columns, size_t row_bytes) {
     const block_layout *layout = &layouts[format];
-    const size_t blocks = columns / layout->columns, stride = blocks * layout->bytes;
+    const size_t blocks = columns / layout->columns;
     unsigned char *target = panels;
     for (size_t first = 0; first < rows; first += COLONY_LANES) {
-        const unsigned char *row = (const unsigned char *)source + first * stride;
+        const unsigned char *row = (const unsigned char *)source + first * row_bytes;
         const size_t present = rows - first < COLONY_LANES ? rows - first : COLONY_LANES;
         for (size_t block = 0; block < blocks; block++) {
             const unsigned char *from = row + block * layout->bytes;
             target = present == COLONY_LANES
-                ? pack_block(format, layout, from, stride, target)
-                : pack_last_block(format, layout, from, present, stride, target);
+                ? pack_block(format, layout, from, row_bytes, target)
+                : pack_last_block(format, layout, from, present, row_bytes, target);
         }
     }
 }

@@ -12,55 +12,48 @@ size_t colony_prefetch_bytes(void) {
     return 8192;
 }
 
-/// Columns [column, column + count) of one panel.
+/// Columns [column, column + count) of one panel; strides in weights.
 static void pack_tile_2(
-    const unsigned char *source, uint16_t *panel, size_t rows, size_t columns, size_t column, size_t count) {
+    const unsigned char *source, uint16_t *panel, size_t rows, size_t row_stride, size_t column_stride, size_t column,
+    size_t count) {
     for (size_t row = 0; row < COLONY_LANES; row++) {
         for (size_t k = column; k < column + count; k++) {
+            const unsigned char *from = source + (row * row_stride + k * column_stride) * sizeof(uint16_t);
             uint16_t weight = 0;
-            if (row < rows) __builtin_memcpy(&weight, source + (row * columns + k) * sizeof weight, sizeof weight);
+            if (row < rows) __builtin_memcpy(&weight, from, sizeof weight);
             panel[k * COLONY_LANES + row] = weight;
         }
     }
 }
 
 static void pack_tile_4(
-    const unsigned char *source, uint32_t *panel, size_t rows, size_t columns, size_t column, size_t count) {
+    const unsigned char *source, uint32_t *panel, size_t rows, size_t row_stride, size_t column_stride, size_t column,
+    size_t count) {
     for (size_t row = 0; row < COLONY_LANES; row++) {
         for (size_t k = column; k < column + count; k++) {
+            const unsigned char *from = source + (row * row_stride + k * column_stride) * sizeof(uint32_t);
             uint32_t weight = 0;
-            if (row < rows) __builtin_memcpy(&weight, source + (row * columns + k) * sizeof weight, sizeof weight);
+            if (row < rows) __builtin_memcpy(&weight, from, sizeof weight);
             panel[k * COLONY_LANES + row] = weight;
         }
     }
 }
 
-void colony_pack_panels(const void *source, void *panels, size_t rows, size_t columns, size_t weight_bytes) {
-    const unsigned char *bytes = source;
+void colony_pack_panels(
+    const void *source, void *panels, size_t rows, size_t columns, size_t row_stride, size_t column_stride,
+    size_t weight_bytes) {
     for (size_t first = 0; first < rows; first += COLONY_LANES) {
         const size_t present = rows - first < COLONY_LANES ? rows - first : COLONY_LANES;
-        const unsigned char *panel_source = bytes + first * columns * weight_bytes;
+        const unsigned char *from = (const unsigned char *)source + first * row_stride * weight_bytes;
         for (size_t k = 0; k < columns; k += PACK_COLUMNS) {
             const size_t count = columns - k < PACK_COLUMNS ? columns - k : PACK_COLUMNS;
             if (weight_bytes == sizeof(uint16_t)) {
-                pack_tile_2(panel_source, (uint16_t *)panels + first * columns, present, columns, k, count);
+                uint16_t *panel = (uint16_t *)panels + first * columns;
+                pack_tile_2(from, panel, present, row_stride, column_stride, k, count);
             } else {
-                pack_tile_4(panel_source, (uint32_t *)panels + first * columns, present, columns, k, count);
+                uint32_t *panel = (uint32_t *)panels + first * columns;
+                pack_tile_4(from, panel, present, row_stride, column_stride, k, count);
             }
-        }
-    }
-}
-
-void colony_pack_transposed(
-    const void *source, void *panels, size_t rows, size_t columns, size_t stride, size_t weight_bytes) {
-    const size_t line = COLONY_LANES * weight_bytes;
-    unsigned char *target = panels;
-    for (size_t first = 0; first < rows; first += COLONY_LANES) {
-        const size_t present = (rows - first < COLONY_LANES ? rows - first : COLONY_LANES) * weight_bytes;
-        const unsigned char *start = (const unsigned char *)source + first * weight_bytes;
-        for (size_t k = 0; k < columns; k++, target += line) {
-            __builtin_memset(target, 0, line);
-            __builtin_memcpy(target, start + k * stride * weight_bytes, present);
         }
     }
 }

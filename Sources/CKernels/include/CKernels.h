@@ -79,6 +79,7 @@ typedef struct colony_attention_arguments {
     size_t kv_head;
     size_t group; // query heads per key/value head
     float scale;
+    const float *_Nullable sinks; // per query head of the group, see operations/attention.h; or null
     float *_Nullable scores; // scratch, group * scores_stride floats
     size_t scores_stride; // at least `visible` rounded up to 16
     float *_Nullable sums; // scratch, group floats
@@ -96,6 +97,13 @@ typedef struct colony_index_arguments {
     float scale;
     float *_Nullable scores; // `visible` rounded up to 16
 } colony_index_arguments;
+
+/// The activation of a gated feed-forward network; see `operations/elementwise.h`.
+typedef struct colony_gated_activation {
+    float limit; // of the gate from above, of up both ways
+    float slope; // of the sigmoid
+    float offset; // added to up
+} colony_gated_activation;
 
 /// How a router turns logits into scores; the index of the table's `router_scores`.
 enum { COLONY_ROUTER_SOFTMAX, COLONY_ROUTER_SIGMOID, COLONY_ROUTER_SCORING_COUNT };
@@ -125,14 +133,15 @@ typedef struct colony_kernel_table {
     colony_linear_kernel _Nonnull linear_blocks_exact[COLONY_BLOCK_FORMAT_COUNT]; // f32 activations
     void (*quantise)(const float *input, colony_activation_block *blocks, size_t columns);
     void (*_Nonnull decode[COLONY_FORMAT_COUNT])(const void *source, float *output, size_t count);
-    void (*silu_multiply)(const float *gate, const float *up, float *output, size_t count);
+    void (*gated_activation)(
+        const colony_gated_activation *activation, const float *gate, const float *up, float *output, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
     void (*layer_norm)(
         const float *input, const float *weight, const float *bias, float epsilon, float *output, size_t width);
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
     void (*rotate_interleaved)(
         const float *source, float *target, const float *cosine, const float *sine, size_t half);
-    void (*add)(const float *addend, float *sum, size_t count);
+    void (*add)(const float *_Nonnull const *_Nonnull addends, size_t addend_count, float *sum, size_t count);
     void (*_Nonnull router_scores[COLONY_ROUTER_SCORING_COUNT])(float *row, size_t count); // in place
     void (*router_choose)(
         const colony_router_arguments *arguments, const float *scores, int32_t *experts, float *weights);
@@ -167,15 +176,15 @@ const colony_kernel_table *_Nullable colony_kernels_neon(void);
 /// bit depends on it.
 size_t colony_prefetch_bytes(void);
 
-/// Interleaves row-major weights of `weight_bytes` (2 or 4) each, at any alignment, into panels.
-void colony_pack_panels(const void *source, void *panels, size_t rows, size_t columns, size_t weight_bytes);
+/// Interleaves weights of `weight_bytes` (2 or 4) each, at any alignment, into panels. From one row to the next there
+/// are `row_stride` weights, from one column to the next `column_stride`.
+void colony_pack_panels(
+    const void *source, void *panels, size_t rows, size_t columns, size_t row_stride, size_t column_stride,
+    size_t weight_bytes);
 
-/// The same for weights that are stored transposed: [columns][stride], of each row the first `rows`.
-void colony_pack_transposed(
-    const void *source, void *panels, size_t rows, size_t columns, size_t stride, size_t weight_bytes);
-
-/// Interleaves rows of blocks, which must be whole.
-void colony_pack_blocks(int format, const void *source, void *panels, size_t rows, size_t columns);
+/// The same for rows of blocks, which must be whole; from one row to the next there are `row_bytes`.
+void colony_pack_blocks(
+    int format, const void *source, void *panels, size_t rows, size_t columns, size_t row_bytes);
 
 /// The indices of the `chosen` greatest of `count` values, ascending; among equals the lowest, NaNs after all others.
 void colony_choose_greatest(const float *values, size_t count, size_t chosen, uint32_t *indices);

@@ -3,10 +3,12 @@
 // Scores, per head: score[p] = (chain of fma(q[d], k[p][d]) over d ascending, from +0) * scale, with 8-bit keys then
 // * scale of the key. Weights: max over the scores; e[p] = exp(score[p] - max), zero below 1e-20 (no denormal may reach
 // a multiply-add); sum of e in 16 lanes by p % 16, ascending, then the tree; positions before the first weigh exactly
-// 0; with 8-bit values then e[p] = e[p] * scale of the value, zero below 2^-126. Values: output[d] = (chain of
-// fma(e[p], v[p][d]) over p ascending, from +0) / sum. Here k and v are the stored numbers, of 8-bit ones the codes.
-// Nothing depends on how positions are cut into blocks, on how a step is cut, or on how many rows are computed
-// together. Where values lie in the keys, their step is that of `attention_in_keys.h`.
+// 0. A sink (Xiao et al., arXiv 2309.17453), a learned score of the head, takes part in the max, its exponential is
+// added to the sum last, and no value belongs to it. With 8-bit values then e[p] = e[p] * scale of the value, zero
+// below 2^-126. Values: output[d] = (chain of fma(e[p], v[p][d]) over p ascending, from +0) / sum. Here k and v are the
+// stored numbers, of 8-bit ones the codes. Nothing depends on how positions are cut into blocks, on how a step is cut,
+// or on how many rows are computed together. Where values lie in the keys, their step is that of
+// `attention_in_keys.h`.
 //
 // The format of keys and values is a constant wherever this is inlined. Each loop asks for the same place of the next
 // block as it reads: one block is some 16 KiB per head, far enough for memory and near enough for the second-level
@@ -90,29 +92,38 @@ INLINE void attention_scores(
     }
 }
 
-/// Scores of one head to exponentials, in place; answers their sum.
-KERNEL static float attention_exponentials(float *scores, size_t first, size_t visible) {
+/// exp(score - greatest) of 16 scores, as attention weighs them.
+INLINE lanes attention_exponential(lanes score, lanes greatest) {
+    const lanes e = lanes_exponential(lanes_subtract(score, greatest));
+    return lanes_zero_where_less(e, e, ATTENTION_SMALLEST);
+}
+
+/// Scores of one head to exponentials, in place; answers their sum, with that of the sink if there is one.
+KERNEL static float attention_exponentials(float *scores, size_t first, size_t visible, const float *sink) {
     const float nothing = -__builtin_inff();
     for (size_t p = 0; p < first; p++) scores[p] = nothing;
     lanes greatest = lanes_splat(nothing);
     for (size_t p = 0; p < visible; p += COLONY_LANES) {
         greatest = lanes_greater(lanes_load_some(scores + p, visible - p, nothing), greatest);
     }
+    if (sink) greatest = lanes_greater(lanes_splat(*sink), greatest);
     greatest = lanes_splat(lanes_greatest_of(greatest));
     lanes sums = lanes_splat(0);
     for (size_t p = 0; p < visible; p += COLONY_LANES) {
-        lanes score = lanes_load_some(scores + p, visible - p, nothing);
-        lanes e = lanes_exponential(lanes_subtract(score, greatest));
-        e = lanes_zero_where_less(e, e, ATTENTION_SMALLEST);
+        lanes e = attention_exponential(lanes_load_some(scores + p, visible - p, nothing), greatest);
         lanes_store(scores + p, e);
         sums = lanes_add(sums, e);
     }
-    return lanes_tree_sum(sums);
+    const float sum = lanes_tree_sum(sums);
+    if (!sink) return sum;
+    float of_sink[COLONY_LANES];
+    lanes_store(of_sink, attention_exponential(lanes_splat(*sink), greatest));
+    return sum + of_sink[0];
 }
 
 INLINE void attention_weights(const int format, const colony_attention_arguments *a, size_t head) {
     float *weights = a->scores + head * a->scores_stride;
-    a->sums[head] = attention_exponentials(weights, a->first, a->visible);
+    a->sums[head] = attention_exponentials(weights, a->first, a->visible, a->sinks ? a->sinks + head : NULL);
     if (format != COLONY_KEY_VALUE_INT8) return;
     const float *scales = NULL;
     for (size_t p = 0; p < a->visible; p += COLONY_LANES) {

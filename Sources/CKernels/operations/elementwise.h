@@ -1,22 +1,29 @@
 // Operations without any sum: each output depends on its own inputs only.
 #pragma STDC FP_CONTRACT OFF
 
-/// output = (gate / (1 + exp(-gate))) * up
-KERNEL static void silu_multiply(const float *gate, const float *up, float *output, size_t count) {
+/// g = gate, at most limit; u = up, at most limit, then at least -limit (a NaN stays);
+/// output = (g / (1 + exp(-(g * slope)))) * (u + offset).
+/// Plain SiLU has no limit (infinity), slope 1 and offset -0, all of which change no bit.
+KERNEL static void gated_activation(
+    const colony_gated_activation *activation, const float *gate, const float *up, float *output, size_t count) {
+    const float limit = activation->limit;
+    const lanes one = lanes_splat(1.0f), slope = lanes_splat(activation->slope);
+    const lanes offset = lanes_splat(activation->offset);
     for (size_t i = 0; i < count; i += COLONY_LANES) {
-        lanes g = lanes_load_some(gate + i, count - i, 0);
-        lanes e = lanes_exponential(lanes_subtract(lanes_splat(-0.0f), g));
-        lanes activated = lanes_divide(g, lanes_add(lanes_splat(1.0f), e));
-        lanes u = lanes_load_some(up + i, count - i, 0);
-        lanes_store_some(output + i, lanes_multiply(activated, u), count - i);
+        lanes g = lanes_at_most(lanes_load_some(gate + i, count - i, 0), limit);
+        lanes u = lanes_at_least(lanes_at_most(lanes_load_some(up + i, count - i, 0), limit), -limit);
+        lanes e = lanes_exponential(lanes_subtract(lanes_splat(-0.0f), lanes_multiply(g, slope)));
+        lanes activated = lanes_divide(g, lanes_add(one, e));
+        lanes_store_some(output + i, lanes_multiply(activated, lanes_add(u, offset)), count - i);
     }
 }
 
-/// sum = sum + addend
-KERNEL static void add(const float *addend, float *sum, size_t count) {
+/// sum = ((sum + first addend) + second addend) + …
+KERNEL static void add(const float *const *addends, size_t addend_count, float *sum, size_t count) {
     for (size_t i = 0; i < count; i += COLONY_LANES) {
-        lanes a = lanes_load_some(addend + i, count - i, 0);
-        lanes_store_some(sum + i, lanes_add(lanes_load_some(sum + i, count - i, 0), a), count - i);
+        lanes s = lanes_load_some(sum + i, count - i, 0);
+        for (size_t a = 0; a < addend_count; a++) s = lanes_add(s, lanes_load_some(addends[a] + i, count - i, 0));
+        lanes_store_some(sum + i, s, count - i);
     }
 }
 

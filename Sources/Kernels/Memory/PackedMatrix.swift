@@ -30,49 +30,32 @@ public final class PackedMatrix: @unchecked Sendable {
         let base: UnsafeRawPointer
     }
 
-    /// Interleaves row-major `source` ([rows][columns], at any alignment).
+    /// Interleaves `source` ([rows][columns], at any alignment): row-major, or with `strides` between its weights.
     ///
     /// Throws `matrixShapeInvalid`, `matrixBlocksPartial`, `matrixSizeMismatch`, or `outOfMemory`.
     public convenience init(
         packing source: UnsafeRawBufferPointer, rows: Int, columns: Int, format: WeightFormat,
-        placement: WeightPlacement = .anywhere
+        strides: MatrixStrides? = nil, placement: WeightPlacement = .anywhere
     ) throws(KernelError) {
         try Self.check(rows: rows, columns: columns, format: format)
-        let rowBytes = format.byteCount(of: columns)
-        guard source.count == rows * rowBytes, let sourceBase = source.baseAddress else {
-            throw .matrixSizeMismatch(expectedBytes: rows * rowBytes, foundBytes: source.count)
+        let strides = strides ?? MatrixStrides(rows: columns, columns: 1)
+        let byteSpan = strides.byteSpan(rows: rows, columns: columns, format: format)
+        guard source.count == byteSpan, let sourceBase = source.baseAddress else {
+            throw .matrixSizeMismatch(expectedBytes: byteSpan, foundBytes: source.count)
         }
+        let rowBytes = format.byteCount(of: strides.rows)
         try self.init(rows: rows, columns: columns, format: format, placement: placement) { panels, target in
             guard let targetBase = target.baseAddress else { return }
             let first = panels.lowerBound * panelRows
             let count = min(panels.upperBound * panelRows, rows) - first
             if format.isPlain {
-                colony_pack_panels(sourceBase + first * rowBytes, targetBase, count, columns, format.bytesPerBlock)
+                colony_pack_panels(
+                    sourceBase + first * rowBytes, targetBase, count, columns, strides.rows, strides.columns,
+                    format.bytesPerBlock)
             } else {
                 colony_pack_blocks(
-                    Int32(format.tableIndex), sourceBase + first * rowBytes, targetBase, count, columns)
+                    Int32(format.tableIndex), sourceBase + first * rowBytes, targetBase, count, columns, rowBytes)
             }
-        }
-    }
-
-    /// Interleaves weights of a plain format that are stored transposed: row-major `source` is [columns][rows].
-    ///
-    /// Throws `matrixShapeInvalid`, `matrixSizeMismatch`, or `outOfMemory`.
-    public convenience init(
-        packingTransposed source: UnsafeRawBufferPointer, rows: Int, columns: Int, format: WeightFormat,
-        placement: WeightPlacement = .anywhere
-    ) throws(KernelError) {
-        precondition(format.isPlain, "blocks lie along rows")
-        try Self.check(rows: rows, columns: columns, format: format)
-        let weightBytes = format.bytesPerBlock
-        guard source.count == rows * columns * weightBytes, let sourceBase = source.baseAddress else {
-            throw .matrixSizeMismatch(expectedBytes: rows * columns * weightBytes, foundBytes: source.count)
-        }
-        try self.init(rows: rows, columns: columns, format: format, placement: placement) { panels, target in
-            guard let targetBase = target.baseAddress else { return }
-            let first = panels.lowerBound * panelRows
-            let count = min(panels.upperBound * panelRows, rows) - first
-            colony_pack_transposed(sourceBase + first * weightBytes, targetBase, count, columns, rows, weightBytes)
         }
     }
 
@@ -178,27 +161,26 @@ private final class OwnedMemory: Sendable {
     init(_ memories: [WeightMemory]) { self.memories = memories }
 }
 
-/// Rows of a panel.
-let panelRows = Int(COLONY_LANES)
+/// How far apart the weights of a matrix lie where it is not row-major: transposed, or every other row of another one.
+public struct MatrixStrides: Hashable, Sendable {
+    /// Weights from one row to the next; whole blocks.
+    public let rows: Int
+    /// Weights from one column to the next; 1 for formats of blocks.
+    public let columns: Int
 
-/// The three projections of a gated feed-forward expert.
-public struct ExpertWeights: Sendable {
-    /// [intermediate x hidden], goes through the activation.
-    public let gate: PackedMatrix
-    /// [intermediate x hidden].
-    public let up: PackedMatrix
-    /// [hidden x intermediate].
-    public let down: PackedMatrix
-
-    /// Joins three projections whose shapes fit each other.
-    public init(gate: PackedMatrix, up: PackedMatrix, down: PackedMatrix) {
-        precondition(gate.rows == up.rows && gate.columns == up.columns, "gate and up differ in shape")
-        precondition(down.columns == gate.rows, "down does not take what gate gives")
-        self.gate = gate
-        self.up = up
-        self.down = down
+    /// Describes a matrix whose neighbouring rows and columns are so far apart.
+    public init(rows: Int, columns: Int) {
+        self.rows = rows
+        self.columns = columns
     }
 
-    /// Size in memory of all three.
-    public var byteCount: Int { gate.byteCount + up.byteCount + down.byteCount }
+    /// From the first byte of the matrix to the end of its last.
+    public func byteSpan(rows: Int, columns: Int, format: WeightFormat) -> Int {
+        precondition(rows > 0 && columns > 0 && (format.isPlain || self.columns == 1), "blocks are stored whole")
+        let last = format.isPlain ? (columns - 1) * self.columns + 1 : columns
+        return format.byteCount(of: (rows - 1) * self.rows + last)
+    }
 }
+
+/// Rows of a panel.
+let panelRows = Int(COLONY_LANES)

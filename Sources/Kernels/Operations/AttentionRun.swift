@@ -14,6 +14,8 @@ struct AttentionRun {
     let spans: [AttentionSpan]
     let layout: KeyValueLayout
     let scale: Float
+    /// One per query head, or nil.
+    let sinks: UnsafePointer<Float>?
     let output: RowsView
 
     /// A row and key/value head with fewer tasks than this per thread leaves some of them idle at the end.
@@ -117,6 +119,7 @@ struct AttentionRun {
         arguments.scale = scale
         arguments.kv_head = pair % layout.kvHeadCount
         let head = arguments.kv_head * group + heads.lowerBound
+        arguments.sinks = sinks.map { $0 + head }
         arguments.query = UnsafePointer(queries.base + row * queries.width + head * layout.keyDim)
         arguments.output = output.base + row * output.width + head * layout.valueDim
         // Blocks that lie before the window are not even read.

@@ -136,17 +136,23 @@ extension Compute {
 
     /// Softmax attention of each query row over its span. Queries: [rows][headCount x keyDim], output:
     /// [rows][headCount x valueDim]; heads `g * h` to `g * h + g - 1` share key/value head `h`, with
-    /// `g = headCount / kvHeadCount`.
+    /// `g = headCount / kvHeadCount`. `sinks`, one per query head, are scores that take part in the softmax and have no
+    /// value.
     public func attention(
         queries: RowsView, headCount: Int, spans: [AttentionSpan], layout: KeyValueLayout, scale: Float,
-        output: RowsView, scratch: inout AttentionScratch
+        sinks: [Float]? = nil, output: RowsView, scratch: inout AttentionScratch
     ) {
         precondition(headCount > 0 && headCount % layout.kvHeadCount == 0, "query heads divide among key/value heads")
         precondition(queries.count == spans.count && output.count == spans.count, "one span per row")
         precondition(queries.width == headCount * layout.keyDim && output.width == headCount * layout.valueDim)
-        AttentionRun(
-            compute: self, queries: queries, group: headCount / layout.kvHeadCount, spans: spans, layout: layout,
-            scale: scale, output: output
-        ).run(scratch)
+        precondition(sinks.map { $0.count == headCount } ?? true, "one sink per query head")
+        func run(sinks: UnsafePointer<Float>?) {
+            AttentionRun(
+                compute: self, queries: queries, group: headCount / layout.kvHeadCount, spans: spans, layout: layout,
+                scale: scale, sinks: sinks, output: output
+            ).run(scratch)
+        }
+        guard let sinks else { return run(sinks: nil) }
+        sinks.withUnsafeBufferPointer { run(sinks: $0.baseAddress) }
     }
 }

@@ -45,6 +45,7 @@ private struct ExpertPlan {
     var gateKernel: LinearKernel
     var upKernel: LinearKernel
     var downKernel: LinearKernel
+    var activation = GatedActivation.silu.arguments
     /// Where the hidden rows go as 8-bit integers, if the down projection takes them so.
     var hidden: UnsafeMutablePointer<colony_activation_block>?
     /// This expert's steps in each of the two regions.
@@ -53,7 +54,7 @@ private struct ExpertPlan {
 }
 
 extension Compute {
-    /// Per expert and token: `output[row] = down(silu(gate x) * (up x)) * scale`. Input: [rows][hidden], output:
+    /// Per expert and token: `output[row] = down(activation(gate x, up x)) * scale`. Input: [rows][hidden], output:
     /// [rows][hidden]; they must not overlap. All experts share two parallel regions, split by row panels.
     public func gatedExperts(
         _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
@@ -96,11 +97,12 @@ extension Compute {
         withUnsafePointer(to: expert.gate) { expert.gateKernel($0, first, count) }
         withUnsafePointer(to: expert.up) { expert.upKernel($0, first, count) }
         guard let gate = expert.gate.output, let up = expert.up.output else { return }
+        var activation = expert.activation
         let start = first * panelRows
         let width = min((first + count) * panelRows, rows) - start
         for token in 0..<expert.gate.tokens {
             let row = gate + token * rows + start
-            table.silu_multiply(row, up + token * rows + start, row, width)
+            table.gated_activation(&activation, row, up + token * rows + start, row, width)
             if let hidden = expert.hidden {
                 let block = token * expert.down.quantised_stride + start / Int(COLONY_BLOCK_COLUMNS)
                 table.quantise(row, hidden + block, width)
@@ -232,6 +234,10 @@ extension ExpertScratch {
         plan.down.input = UnsafePointer(plan.gate.output)
         plan.down.output_rows = UnsafePointer(outputRows.base + firstToken)
         plan.down.scales = UnsafePointer(scales.base + firstToken)
+        plan.activation = weights.activation.arguments
+        plan.gate.bias = weights.biases?.gate
+        plan.up.bias = weights.biases?.up
+        plan.down.bias = weights.biases?.down
         return plan
     }
 }

@@ -1,17 +1,44 @@
 import CKernels
 
+/// One of several linear layers that take the same input.
+public struct LinearCall {
+    /// The weights, `[outputs, inputs]`.
+    public let matrix: PackedMatrix
+    /// Where results go, `[tokens, outputs]`.
+    public let output: RowsView
+    /// Added to each row of results, `[outputs]`; nil: nothing.
+    public let bias: [Float]?
+
+    /// A layer of the call.
+    public init(_ matrix: PackedMatrix, output: RowsView, bias: [Float]? = nil) {
+        self.matrix = matrix
+        self.output = output
+        self.bias = bias
+    }
+}
+
+/// A layer as its kernel takes it, and which steps are its.
+private struct LinearPlan {
+    let matrix: PackedMatrix
+    let kernel: LinearKernel
+    var arguments: colony_linear_arguments
+    /// One for each node of the memory.
+    var steps: [PanelSteps] = []
+}
+
 extension Compute {
     /// `output[t][row] = sum over k of m[row][k] * input[t][k]`, plus `bias[row]`. Input: [tokens][columns], output:
     /// [tokens][rows]; they must not overlap. `input` was prepared for `m`.
     public func linear(_ m: PackedMatrix, input: LinearInput, output: RowsView, bias: [Float]? = nil) {
-        precondition(input.width == m.columns && output.width == m.rows && input.count == output.count)
-        precondition(bias.map { $0.count == m.rows } ?? true, "one bias per row")
+        linear([LinearCall(m, output: output, bias: bias)], input: input)
+    }
+
+    /// The same for several layers with one input, all in one parallel region: threads meet once for all of them.
+    public func linear(_ calls: [LinearCall], input: LinearInput) {
         guard input.count > 0 else { return }
-        if let bias {
-            bias.withUnsafeBufferPointer { linear(m, input: input, output: output, biasBase: $0.baseAddress) }
-        } else {
-            linear(m, input: input, output: output, biasBase: nil)
-        }
+        var plans: [LinearPlan] = []
+        plans.reserveCapacity(calls.count)
+        withPlans(calls[...], input: input, &plans) { run($0, tokenCount: input.count) }
     }
 
     /// The same for rows that are used once.
@@ -56,25 +83,52 @@ extension Compute {
             for row in range { body(row) }
         }
     }
+}
 
-    private func linear(_ m: PackedMatrix, input: LinearInput, output: RowsView, biasBase: UnsafePointer<Float>?) {
-        var arguments = m.arguments(tokens: input.count)
-        arguments.bias = biasBase
+extension Compute {
+    /// Makes the plans of `calls`, whose biases stay where they are while `body` runs.
+    private func withPlans(
+        _ calls: ArraySlice<LinearCall>, input: LinearInput, _ plans: inout [LinearPlan],
+        _ body: ([LinearPlan]) -> Void
+    ) {
+        guard let call = calls.first else { return body(plans) }
+        plans.append(plan(call, input: input, after: plans.last))
+        guard let bias = call.bias else { return withPlans(calls.dropFirst(), input: input, &plans, body) }
+        precondition(bias.count == call.matrix.rows, "one bias per row")
+        bias.withUnsafeBufferPointer { bias in
+            plans[plans.count - 1].arguments.bias = bias.baseAddress
+            withPlans(calls.dropFirst(), input: input, &plans, body)
+        }
+    }
+
+    private func plan(_ call: LinearCall, input: LinearInput, after previous: LinearPlan?) -> LinearPlan {
+        let matrix = call.matrix
+        precondition(input.width == matrix.columns && input.count == call.output.count)
+        precondition(call.output.width == matrix.rows && isPrepared(input, for: matrix), "prepared for other weights")
+        precondition(fits(matrix), "placed for other threads")
+        var arguments = matrix.arguments(tokens: input.count)
         arguments.input = UnsafePointer(input.rows?.base)
         arguments.quantised_input = input.quantised
-        arguments.output = output.base
-        precondition(isPrepared(input, for: m), "prepared for other weights")
-        let kernel = kernel(m)
-        let work = m.rows * m.columns * input.count
-        precondition(fits(m), "placed for other threads")
-        withUnsafePointer(to: arguments) { pointer in
-            func steps(node: Int) -> PanelSteps { PanelSteps(panels: cut.panels(part: node, of: m.panelCount)) }
-            runSteps({ steps(node: $0).range.count }, tokenCount: input.count, work: work) { node, range in
-                let (first, count) = steps(node: node).panels(of: range)
-                if node == 0 { return kernel(pointer, first, count) }
-                var own = pointer.pointee
-                own.weights = m.base(node: node)
-                kernel(&own, first, count)
+        arguments.output = call.output.base
+        return LinearPlan(
+            matrix: matrix, kernel: kernel(matrix), arguments: arguments,
+            steps: (0..<cut.count).map { node in
+                PanelSteps(
+                    after: previous?.steps[node].range.upperBound ?? 0,
+                    panels: cut.panels(part: node, of: matrix.panelCount))
+            })
+    }
+
+    private func run(_ plans: [LinearPlan], tokenCount: Int) {
+        let work = plans.reduce(0) { $0 + $1.matrix.rows * $1.matrix.columns } * tokenCount
+        let stepCount = { node in plans.last?.steps[node].range.upperBound ?? 0 }
+        runSteps(stepCount, tokenCount: tokenCount, work: work) { node, steps in
+            for plan in plans where plan.steps[node].range.overlaps(steps) {
+                let own = plan.steps[node]
+                let (first, count) = own.panels(of: own.range.clamped(to: steps))
+                var arguments = plan.arguments
+                arguments.weights = plan.matrix.base(node: node)
+                plan.kernel(&arguments, first, count)
             }
         }
     }

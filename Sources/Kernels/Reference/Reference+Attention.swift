@@ -32,13 +32,15 @@ extension Reference {
     }
 
     /// One head of one row: `keys` and `values` are those of the visible positions, in order; the first `first` of them
-    /// weigh nothing.
+    /// weigh nothing. `sink` is a score without a value.
     public static func attention(
-        query: [Float], keys: [[Float]], values: [[Float]], scale: Float, format: KeyValueFormat = .f32, first: Int = 0
+        query: [Float], keys: [[Float]], values: [[Float]], scale: Float, format: KeyValueFormat = .f32, first: Int = 0,
+        sink: Float? = nil
     ) -> [Float] {
         let values = values.map { stored($0, format: format) }
         let keys = keys.map { stored($0, format: format) }
-        let (weights, sum) = weights(query: query, keys: keys, valueScales: values.map(\.scale), scale, first: first)
+        let (weights, sum) = weights(
+            query: query, keys: keys, valueScales: values.map(\.scale), scale, first: first, sink: sink)
         return (values.first?.numbers ?? []).indices.map { d in
             var weighted: Float = 0
             for p in values.indices { weighted = weighted.addingProduct(weights[p], values[p].numbers[d]) }
@@ -49,10 +51,12 @@ extension Reference {
     /// The same where a value is the first `valueDim` numbers of its key. A dimension is summed in 16 lanes, the last
     /// ones filled with zeros.
     public static func attentionInKeys(
-        query: [Float], keys: [[Float]], valueDim: Int, scale: Float, format: KeyValueFormat = .f32, first: Int = 0
+        query: [Float], keys: [[Float]], valueDim: Int, scale: Float, format: KeyValueFormat = .f32, first: Int = 0,
+        sink: Float? = nil
     ) -> [Float] {
         let keys = keys.map { stored($0, format: format) }
-        let (weights, sum) = weights(query: query, keys: keys, valueScales: keys.map(\.scale), scale, first: first)
+        let (weights, sum) = weights(
+            query: query, keys: keys, valueScales: keys.map(\.scale), scale, first: first, sink: sink)
         return (0..<valueDim).map { d in
             var lanes = [Float](repeating: 0, count: 16)
             for p in 0..<(keys.count + 15) / 16 * 16 {
@@ -66,7 +70,7 @@ extension Reference {
 
     /// What each position's value is multiplied with, and the sum that the result is divided by.
     private static func weights(
-        query: [Float], keys: [StoredRow], valueScales: [Float?], _ scale: Float, first: Int
+        query: [Float], keys: [StoredRow], valueScales: [Float?], _ scale: Float, first: Int, sink: Float?
     ) -> (weights: [Float], sum: Float) {
         let scores = keys.enumerated().map { position, key in
             if position < first { return -Float.infinity }
@@ -75,12 +79,14 @@ extension Reference {
             let score = sum * scale
             return key.scale.map { score * $0 } ?? score
         }
-        let maximum = greatest(scores)
-        let exponentials = scores.map { score in
+        let maximum = greatest(scores + (sink.map { [$0] } ?? []))
+        func exponential(_ score: Float) -> Float {
             let e = exp(score - maximum)
             return e < 1e-20 ? 0 : e
         }
-        let sum = laneSum(exponentials)
+        let exponentials = scores.map(exponential)
+        var sum = laneSum(exponentials)
+        if let sink { sum += exponential(sink) }
         let weights = zip(exponentials, valueScales).map { e, scale in
             guard let scale else { return e }
             return e * scale < 0x1p-126 ? 0 : e * scale

@@ -68,14 +68,16 @@ extension Reference {
         return sum
     }
 
-    /// down(silu(gate x) * (up x)) * scale of one token, all three of blocks and with 8-bit activations.
+    /// down(activation(gate x, up x)) * scale of one token, all three of blocks and with 8-bit activations.
     public static func gatedExpert(
-        gate: [UInt8], up: [UInt8], down: [UInt8], format: WeightFormat, input: [Float], scale: Float
+        gate: [UInt8], up: [UInt8], down: [UInt8], format: WeightFormat, biases: Biases? = nil,
+        activation: GatedActivation = .silu, input: [Float], scale: Float
     ) -> [Float] {
-        let gated = linear(stored: gate, format: format, columns: input.count, input: input)
-        let raised = linear(stored: up, format: format, columns: input.count, input: input)
-        let hidden = zip(gated, raised).map { siluMultiply($0, $1) }
-        return linear(stored: down, format: format, columns: hidden.count, input: hidden, scale: scale)
+        let gated = linear(stored: gate, format: format, columns: input.count, input: input, bias: biases?.gate)
+        let raised = linear(stored: up, format: format, columns: input.count, input: input, bias: biases?.up)
+        let hidden = zip(gated, raised).map { activate($0, $1, activation) }
+        return linear(
+            stored: down, format: format, columns: hidden.count, input: hidden, bias: biases?.down, scale: scale)
     }
 }
 

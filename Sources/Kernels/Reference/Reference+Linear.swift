@@ -28,18 +28,33 @@ extension Reference {
         }
     }
 
-    /// down(silu(gate x) * (up x)) * scale of one token.
-    public static func gatedExpert(
-        gate: [Float], up: [Float], down: [Float], input: [Float], scale: Float
-    ) -> [Float] {
-        let gated = linear(weights: gate, columns: input.count, input: input)
-        let raised = linear(weights: up, columns: input.count, input: input)
-        let hidden = zip(gated, raised).map { siluMultiply($0, $1) }
-        return linear(weights: down, columns: hidden.count, input: hidden, scale: scale)
+    /// The biases of an expert.
+    public struct Biases {
+        let gate, up, down: [Float]
+
+        /// Biases of gate, up and down.
+        public init(gate: [Float], up: [Float], down: [Float]) {
+            (self.gate, self.up, self.down) = (gate, up, down)
+        }
     }
 
-    /// (gate / (1 + exp(-gate))) * up
-    public static func siluMultiply(_ gate: Float, _ up: Float) -> Float {
-        (gate / (1 + exp(-gate))) * up
+    /// down(activation(gate x, up x)) * scale of one token; biases are added to each projection.
+    public static func gatedExpert(
+        gate: [Float], up: [Float], down: [Float], biases: Biases? = nil, activation: GatedActivation = .silu,
+        input: [Float], scale: Float
+    ) -> [Float] {
+        let gated = linear(weights: gate, columns: input.count, input: input, bias: biases?.gate)
+        let raised = linear(weights: up, columns: input.count, input: input, bias: biases?.up)
+        let hidden = zip(gated, raised).map { activate($0, $1, activation) }
+        return linear(weights: down, columns: hidden.count, input: hidden, bias: biases?.down, scale: scale)
+    }
+
+    /// (g / (1 + exp(-(g * slope)))) * (u + offset), both within the limit.
+    public static func activate(_ gate: Float, _ up: Float, _ activation: GatedActivation) -> Float {
+        let limit = activation.limit
+        let g = gate > limit ? limit : gate
+        var u = up > limit ? limit : up
+        u = u < -limit ? -limit : u
+        return (g / (1 + exp(-(g * activation.slope)))) * (u + activation.offset)
     }
 }

@@ -54,17 +54,13 @@ struct DeepseekFeedForwardReader {
     private static func isDense(
         _ configuration: ConfigurationReader, layerCount: Int
     ) throws(ModelError) -> [Bool] {
-        let key = "mlp_layer_types"
-        guard let value = configuration.value(key) else {
-            let count = try configuration.integer(
-                "first_k_dense_replace", in: 0...Limits.Models.layersMax, default: 3)
-            return (0..<layerCount).map { $0 < count }
+        if let types = try configuration.layerTypes(
+            "mlp_layer_types", of: ["dense", "sparse"], layerCount: layerCount)
+        {
+            return types.map { $0 == "dense" }
         }
-        let types = try configuration.words(key, of: ["dense", "sparse"])
-        guard types.count >= layerCount else {
-            throw configuration.invalid(key, value, "one for each of the \(layerCount) layers")
-        }
-        return types.map { $0 == "dense" }
+        let count = try configuration.integer("first_k_dense_replace", in: 0...Limits.Models.layersMax, default: 3)
+        return (0..<layerCount).map { $0 < count }
     }
 
     func layer(index: Int, prefix: String) -> FeedForwardDescription {

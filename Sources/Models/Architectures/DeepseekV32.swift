@@ -91,30 +91,26 @@ private struct IndexerReader {
 /// Which layers have an indexer of their own: `indexer_types`, or the pattern or the rhythm that it follows from.
 private func glmIndexOwners(_ configuration: ConfigurationReader) throws(ModelError) -> [Bool] {
     let layerCount = try configuration.integer("num_hidden_layers", in: 1...Limits.Models.layersMax)
-    var owners: [Bool] = []
-    if configuration.value("indexer_types") != nil {
-        owners = try configuration.words("indexer_types", of: ["full", "shared"]).map { $0 == "full" }
-    } else if let pattern = configuration.value("index_topk_pattern") {
-        owners = try glmIndexPattern(pattern, configuration)
+    let words = ["full", "shared"]
+    let patternKey = "index_topk_pattern"
+    let owners: [Bool]
+    if let types = try configuration.layerTypes("indexer_types", of: words, layerCount: layerCount) {
+        owners = types.map { $0 == "full" }
+    } else if let pattern = configuration.value(patternKey), let letters = pattern.string {
+        guard letters.allSatisfy({ "FS".contains($0) }), letters.count >= layerCount else {
+            throw configuration.invalid(patternKey, pattern, "F or S for each of the \(layerCount) layers")
+        }
+        owners = letters.map { $0 == "F" }
+    } else if let types = try configuration.layerTypes(patternKey, of: words, layerCount: layerCount) {
+        owners = types.map { $0 == "full" }
     } else {
         let rhythm = max(1, try configuration.integer("index_topk_freq", in: 0...Limits.Models.layersMax, default: 1))
         let offset = try configuration.integer(
             "index_skip_topk_offset", in: 0...Limits.Models.layersMax, default: 2)
         owners = (0..<layerCount).map { max($0 - offset + 1, 0) % rhythm == 0 }
     }
-    guard owners.count >= layerCount, owners[0] else {
-        throw .configurationInvalid(
-            key: "indexer_types", found: "\(owners.count) layers, the first \(owners.first == true ? "full" : "shared")",
-            expected: "one for each of the \(layerCount) layers, the first full")
+    guard owners[0] else {
+        throw .configurationUnsupported(key: "indexer_types", found: "shared, first", supported: ["full, first"])
     }
     return owners
-}
-
-private func glmIndexPattern(_ pattern: JSON, _ configuration: ConfigurationReader) throws(ModelError) -> [Bool] {
-    let key = "index_topk_pattern"
-    guard let letters = pattern.string else {
-        return try configuration.words(key, of: ["full", "shared"]).map { $0 == "full" }
-    }
-    guard letters.allSatisfy({ "FS".contains($0) }) else { throw configuration.invalid(key, pattern, "letters F and S") }
-    return letters.map { $0 == "F" }
 }

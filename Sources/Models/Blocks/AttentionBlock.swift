@@ -9,6 +9,7 @@ protocol AttentionBlock: AnyObject, Sendable {
     func layout(_ format: KeyValueFormat?) -> KeyValueLayout
 
     /// `normed` `[rows, hidden]` → `projected` `[rows, hidden]`, the block's contribution to the residual stream.
+    /// `layer` counts the layers that have a part of the cache: one that reads another's is given that one's number.
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState)
 }
 

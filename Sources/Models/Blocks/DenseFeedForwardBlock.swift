@@ -10,7 +10,8 @@ final class DenseFeedForwardBlock: Sendable {
         weights = ExpertWeights(
             gate: try checkpoint.tensor(shape.gateName, shape: inner).packed(),
             up: try checkpoint.tensor(shape.upName, shape: inner).packed(),
-            down: try checkpoint.tensor(shape.downName, shape: [model.hiddenSize, shape.width]).packed())
+            down: try checkpoint.tensor(shape.downName, shape: [model.hiddenSize, shape.width]).packed(),
+            activation: shape.activation)
     }
 
     /// `normed` → `projected`, both `[rows, hidden]`.

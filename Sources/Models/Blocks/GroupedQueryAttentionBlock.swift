@@ -21,30 +21,26 @@ struct LinearBlock: Sendable {
 final class GroupedQueryAttentionBlock: AttentionBlock {
     private let shape: GroupedQueryAttentionDescription
     private let query: LinearBlock
-    private let key: LinearBlock
-    private let value: LinearBlock
+    /// Nil where the keys and values of another layer are read.
+    private let keyValue: KeyValueProjections?
     private let output: LinearBlock
+    private let sinks: [Float]?
     private let queryNorm: [Float]?
-    private let keyNorm: [Float]?
     private let normEpsilon: Float
     private let rotaryIndex: Int
 
-    /// The norms' weights; their widths say whether a norm goes over a head or over the whole projection.
-    private static func norms(
-        _ shape: GroupedQueryAttentionDescription, _ checkpoint: Checkpoint
-    ) throws(WeightsError) -> (query: [Float]?, key: [Float]?) {
-        switch shape.norms {
-        case .eachHead(let queryName, let keyName):
-            return (
-                try checkpoint.tensor(queryName, shape: [shape.headWidth]).floats(),
-                try checkpoint.tensor(keyName, shape: [shape.headWidth]).floats()
-            )
-        case .none: return (nil, nil)
-        case .wholeProjection(let queryName, let keyName):
-            return (
-                try checkpoint.tensor(queryName, shape: [shape.headCount * shape.headWidth]).floats(),
-                try checkpoint.tensor(keyName, shape: [shape.keyValueHeadCount * shape.headWidth]).floats()
-            )
+    private struct KeyValueProjections: Sendable {
+        let key: LinearBlock
+        let value: LinearBlock
+        let keyNorm: [Float]?
+
+        init(
+            _ shape: GroupedQueryAttentionDescription, hiddenSize: Int, _ checkpoint: Checkpoint
+        ) throws(WeightsError) {
+            let width = shape.keyValueHeadCount * shape.headWidth
+            key = try LinearBlock(shape.key, outputs: width, inputs: hiddenSize, checkpoint)
+            value = try LinearBlock(shape.value, outputs: width, inputs: hiddenSize, checkpoint)
+            keyNorm = try shape.normWeight(shape.norms.names?.key, headCount: shape.keyValueHeadCount, checkpoint)
         }
     }
 
@@ -55,38 +51,39 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
         normEpsilon = model.normEpsilon
         rotaryIndex = model.index(of: shape.rotary)
         let queryWidth = shape.headCount * shape.headWidth
-        let keyWidth = shape.keyValueHeadCount * shape.headWidth
         query = try LinearBlock(shape.query, outputs: queryWidth, inputs: model.hiddenSize, checkpoint)
-        key = try LinearBlock(shape.key, outputs: keyWidth, inputs: model.hiddenSize, checkpoint)
-        value = try LinearBlock(shape.value, outputs: keyWidth, inputs: model.hiddenSize, checkpoint)
+        keyValue =
+            shape.sharedLayer == nil
+            ? try KeyValueProjections(shape, hiddenSize: model.hiddenSize, checkpoint) : nil
         output = try LinearBlock(shape.output, outputs: model.hiddenSize, inputs: queryWidth, checkpoint)
-        (queryNorm, keyNorm) = try Self.norms(shape, checkpoint)
+        sinks = try shape.sinksName.map { name throws(WeightsError) in
+            try checkpoint.tensor(name, shape: [shape.headCount]).floats()
+        }
+        queryNorm = try shape.normWeight(shape.norms.names?.query, headCount: shape.headCount, checkpoint)
     }
 
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
         let range = rows.indices
         let compute = state.compute
-        let input = compute.linearInput(
-            state.normed.view(range), for: [query.matrix, key.matrix, value.matrix], state.quantised)
         let queries = state.query.view(range, width: shape.headCount * shape.headWidth)
         let keys = state.key.view(range, width: shape.keyValueHeadCount * shape.headWidth)
         let values = state.value.view(range, width: shape.keyValueHeadCount * shape.headWidth)
-
-        compute.linear(query.matrix, input: input, output: queries, bias: query.bias)
-        compute.linear(key.matrix, input: input, output: keys, bias: key.bias)
-        compute.linear(value.matrix, input: input, output: values, bias: value.bias)
+        project(to: queries, keys, values, range, state)
         normalise(queries, queryNorm, compute)
-        normalise(keys, keyNorm, compute)
         rotate(queries, headCount: shape.headCount, range, state)
-        rotate(keys, headCount: shape.keyValueHeadCount, range, state)
         // All sequences of an engine share one pool, and so its layouts.
         guard let layout = rows.first?.cache.layout(layer: layer) else { return }
-        store(keys, values, layer: layer, rows: rows, layout, compute)
+        if let keyValue {
+            normalise(keys, keyValue.keyNorm, compute)
+            rotate(keys, headCount: shape.keyValueHeadCount, range, state)
+            store(keys, values, layer: layer, rows: rows, layout, compute)
+        }
 
         let attended = state.attended.view(range, width: queries.width)
         compute.attention(
             queries: queries, headCount: shape.headCount, spans: spans(layer: layer, rows: rows), layout: layout,
-            scale: 1 / Float(shape.headWidth).squareRoot(), output: attended, scratch: &state.attentionScratch)
+            scale: 1 / Float(shape.headWidth).squareRoot(), sinks: sinks, output: attended,
+            scratch: &state.attentionScratch)
         compute.linear(
             output.matrix, input: compute.linearInput(attended, for: [output.matrix], state.quantised),
             output: state.projected.view(range), bias: output.bias)
@@ -94,9 +91,22 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
 
     func layout(_ format: KeyValueFormat?) -> KeyValueLayout {
         KeyValueLayout(
-            format: format ?? (key.matrix.format.isPlain ? .f32 : .f16),
+            format: format ?? ((keyValue?.key ?? query).matrix.format.isPlain ? .f32 : .f16),
             kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
             blockPositions: Limits.Models.keyValueBlockPositions)
+    }
+
+    /// The `normed` rows of `range` to queries, and to keys and values where the layer has its own.
+    private func project(
+        to queries: RowsView, _ keys: RowsView, _ values: RowsView, _ range: Range<Int>, _ state: ForwardState
+    ) {
+        var calls = [LinearCall(query.matrix, output: queries, bias: query.bias)]
+        if let keyValue {
+            calls.append(LinearCall(keyValue.key.matrix, output: keys, bias: keyValue.key.bias))
+            calls.append(LinearCall(keyValue.value.matrix, output: values, bias: keyValue.value.bias))
+        }
+        let input = state.compute.linearInput(state.normed.view(range), for: calls.map(\.matrix), state.quantised)
+        state.compute.linear(calls, input: input)
     }
 
     private func normalise(_ rows: RowsView, _ weight: [Float]?, _ compute: Compute) {
@@ -128,6 +138,30 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
             return AttentionSpan(
                 blocks: row.cache.table(layer: layer), firstPosition: max(0, end - (shape.windowTokens ?? end)),
                 visiblePositions: end)
+        }
+    }
+}
+
+extension GroupedQueryAttentionDescription {
+    /// The weight of a norm over queries or keys, which have so many heads; nil if it has no name.
+    fileprivate func normWeight(
+        _ name: String?, headCount: Int, _ checkpoint: Checkpoint
+    ) throws(WeightsError) -> [Float]? {
+        guard let name else { return nil }
+        let width =
+            switch norms {
+            case .eachHead, .none: headWidth
+            case .wholeProjection: headCount * headWidth
+            }
+        return try checkpoint.tensor(name, shape: [width]).floats()
+    }
+}
+
+extension GroupedQueryAttentionDescription.QueryKeyNorms {
+    fileprivate var names: (query: String, key: String)? {
+        switch self {
+        case .eachHead(let query, let key), .wholeProjection(let query, let key): (query, key)
+        case .none: nil
         }
     }
 }

@@ -11,15 +11,19 @@ import Weights
 final class MixtureBlock: Sendable {
     private let shape: MixtureDescription
     private let router: PackedMatrix
+    private let routerBias: [Float]?
     private let choiceBias: [Float]?
     private let sharedExpert: DenseFeedForwardBlock?
 
     init(_ shape: MixtureDescription, model: ModelDescription, _ checkpoint: Checkpoint) throws(WeightsError) {
         self.shape = shape
         router = try checkpoint.tensor(shape.router.weightName, shape: [shape.expertCount, model.hiddenSize]).packed()
-        choiceBias = try shape.router.choiceBiasName.map { name throws(WeightsError) in
-            try checkpoint.tensor(name, shape: [shape.expertCount]).floats()
+        func bias(_ name: String?) throws(WeightsError) -> [Float]? {
+            guard let name else { return nil }
+            return try checkpoint.tensor(name, shape: [shape.expertCount]).floats()
         }
+        routerBias = try bias(shape.router.biasName)
+        choiceBias = try bias(shape.router.choiceBiasName)
         sharedExpert = try shape.sharedExpert.map { shared throws(WeightsError) in
             try DenseFeedForwardBlock(shared, model: model, checkpoint)
         }
@@ -48,69 +52,9 @@ final class MixtureBlock: Sendable {
 
     private func route(_ range: Range<Int>, _ state: ForwardState, _ routing: inout Routing) {
         let logits = state.routerLogits.view(range, width: shape.expertCount)
-        state.compute.linear(router, input: state.normed.view(range), output: logits)
+        state.compute.linear(router, input: state.normed.view(range), output: logits, bias: routerBias)
         state.compute.route(
             shape.router.rule, logits: logits, bias: choiceBias, experts: &routing.experts, weights: &routing.weights)
         state.record.note(routing, rows: range)
-    }
-}
-
-extension MixtureDescription {
-    /// Reads the weights of one expert.
-    public func loadExpert(
-        _ expert: ExpertIndex, hiddenSize: Int, from checkpoint: Checkpoint
-    ) throws(WeightsError) -> ExpertWeights {
-        let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
-        return ExpertWeights(
-            gate: try tensors.gate.packed(), up: try tensors.up.packed(), down: try tensors.down.packed())
-    }
-
-    /// Bytes that one expert occupies once it is loaded.
-    public func expertBytes(
-        _ expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
-    ) throws(WeightsError) -> UInt64 {
-        let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
-        return [tensors.gate, tensors.up, tensors.down].reduce(0) { total, tensor in
-            total
-                + UInt64(PackedMatrix.byteCount(rows: tensor.shape[0], columns: tensor.shape[1], format: tensor.format))
-        }
-    }
-
-    /// Whether the projections that read an expert's input are stored in blocks.
-    public func readsInputInBlocks(
-        _ expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
-    ) throws(WeightsError) -> Bool {
-        let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
-        return !tensors.gate.format.isPlain && !tensors.up.format.isPlain
-    }
-
-    private func tensors(
-        of expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
-    ) throws(WeightsError) -> (gate: Tensor, up: Tensor, down: Tensor) {
-        switch storage {
-        case .separate(let prefix, let names):
-            let names = GatedFeedForwardDescription(prefix: "\(prefix).\(expert)", width: expertWidth, names: names)
-            return (
-                try checkpoint.tensor(names.gateName, shape: [expertWidth, hiddenSize]),
-                try checkpoint.tensor(names.upName, shape: [expertWidth, hiddenSize]),
-                try checkpoint.tensor(names.downName, shape: [hiddenSize, expertWidth])
-            )
-        case .fused(let prefix):
-            let both = try checkpoint.tensor(
-                prefix + ".gate_up_proj", shape: [expertCount, 2 * expertWidth, hiddenSize])
-            let down = try checkpoint.tensor(prefix + ".down_proj", shape: [expertCount, hiddenSize, expertWidth])
-            let pair = both.slice(expert.value)
-            return (
-                pair.rows(0..<expertWidth), pair.rows(expertWidth..<2 * expertWidth), down.slice(expert.value)
-            )
-        case .stacked(let prefix):
-            func slice(_ name: String, _ rows: Int, _ columns: Int) throws(WeightsError) -> Tensor {
-                try checkpoint.tensor("\(prefix).\(name)", shape: [expertCount, rows, columns]).slice(expert.value)
-            }
-            return (
-                try slice("gate_proj", expertWidth, hiddenSize), try slice("up_proj", expertWidth, hiddenSize),
-                try slice("down_proj", hiddenSize, expertWidth)
-            )
-        }
     }
 }

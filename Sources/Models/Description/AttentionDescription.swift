@@ -13,6 +13,13 @@ public enum AttentionDescription: Sendable {
         }
     }
 
+    /// The earlier layer whose part of the cache the layer reads instead of having its own; nil if it has its own.
+    var sharedLayer: Int? {
+        switch self {
+        case .groupedQuery(let shape): shape.sharedLayer
+        }
+    }
+
     /// How wide the buffers must be that it works in.
     var workspace: AttentionWorkspace {
         switch self {

@@ -4,13 +4,17 @@ import Basics
 public struct ConfigurationReader: Sendable {
     /// The document, an object.
     public let document: JSON
+    private let fallbacks: [String: JSON]
 
-    /// Reads from `document`.
-    public init(_ document: JSON) { self.document = document }
+    /// Reads from `document`; `fallbacks` are what a family has where a key is missing.
+    public init(_ document: JSON, fallbacks: [String: JSON] = [:]) {
+        self.document = document
+        self.fallbacks = fallbacks
+    }
 
     /// The value of `key`; nil if it is missing or null.
     public func value(_ key: String) -> JSON? {
-        guard let value = document[key], !value.isNull else { return nil }
+        guard let value = document[key], !value.isNull else { return fallbacks[key] }
         return value
     }
 
@@ -70,10 +74,14 @@ public struct ConfigurationReader: Sendable {
         return numbers
     }
 
-    /// A list of words, each one of several; empty if the key is missing.
-    public func words(_ key: String, of supported: [String]) throws(ModelError) -> [String] {
-        guard let value = value(key) else { return [] }
-        guard let elements = value.array else { throw invalid(key, value, "a list of words") }
+    /// One of several words for each layer; nil if the key is missing.
+    func layerTypes(
+        _ key: String = "layer_types", of supported: [String], layerCount: Int
+    ) throws(ModelError) -> [String]? {
+        guard let value = value(key) else { return nil }
+        guard let elements = value.array, elements.count == layerCount else {
+            throw invalid(key, value, "a list with one word for each of the \(layerCount) layers")
+        }
         var words: [String] = []
         for element in elements {
             guard let word = element.string, supported.contains(word) else {

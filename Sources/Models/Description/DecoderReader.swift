@@ -70,6 +70,8 @@ struct AttentionReader {
         var hasInputBias = false
         /// Whether the projection back to the hidden size has one.
         var hasOutputBias = false
+        /// Whether the softmax of each head has a learned sink.
+        var hasSinks = false
         /// Most positions that a token sees; nil: all.
         var windowTokens: Int?
         /// The share of a head that is rotated where the file does not say it.
@@ -112,16 +114,19 @@ struct AttentionReader {
         return width
     }
 
-    func layer(prefix: String) -> GroupedQueryAttentionDescription {
+    /// The attention of a layer whose names begin with `prefix`; `seesAll`: without the window, `sharedLayer`: with the
+    /// keys and values of another layer.
+    func layer(prefix: String, seesAll: Bool = false, sharedLayer: Int? = nil) -> GroupedQueryAttentionDescription {
         func linear(_ name: String, _ hasBias: Bool) -> LinearNames {
             LinearNames(prefix: "\(prefix).\(name)", hasBias: hasBias)
         }
         return GroupedQueryAttentionDescription(
             headCount: headCount, keyValueHeadCount: keyValueHeadCount, headWidth: headWidth,
-            windowTokens: variation.windowTokens, rotary: rotary,
+            windowTokens: seesAll ? nil : variation.windowTokens, rotary: rotary,
             query: linear("q_proj", variation.hasInputBias), key: linear("k_proj", variation.hasInputBias),
             value: linear("v_proj", variation.hasInputBias), output: linear("o_proj", variation.hasOutputBias),
-            norms: norms(queryName: prefix + ".q_norm.weight", keyName: prefix + ".k_norm.weight"))
+            norms: norms(queryName: prefix + ".q_norm.weight", keyName: prefix + ".k_norm.weight"),
+            sinksName: variation.hasSinks ? prefix + ".sinks" : nil, sharedLayer: sharedLayer)
     }
 
     private func norms(queryName: String, keyName: String) -> GroupedQueryAttentionDescription.QueryKeyNorms {

@@ -23,10 +23,12 @@ public struct ProjectionNames: Hashable, Sendable {
     public static let numbers = ProjectionNames(gate: "w1", up: "w3", down: "w2")
 }
 
-/// A gated FFN: `down(silu(gate(x)) · up(x))`.
+/// A gated FFN: `down(activation(gate(x), up(x)))`.
 public struct GatedFeedForwardDescription: Sendable {
     /// Width between the projections.
     public let width: Int
+    /// What joins gate and up.
+    public let activation: GatedActivation
     /// `[width, hiddenSize]`.
     public let gateName: String
     /// `[width, hiddenSize]`.
@@ -35,8 +37,11 @@ public struct GatedFeedForwardDescription: Sendable {
     public let downName: String
 
     /// Describes a gated FFN whose projections are stored under `prefix`.
-    public init(prefix: String, width: Int, names: ProjectionNames = .words) {
+    public init(
+        prefix: String, width: Int, names: ProjectionNames = .words, activation: GatedActivation = .silu
+    ) {
         self.width = width
+        self.activation = activation
         gateName = "\(prefix).\(names.gate).weight"
         upName = "\(prefix).\(names.up).weight"
         downName = "\(prefix).\(names.down).weight"
@@ -47,6 +52,8 @@ public struct GatedFeedForwardDescription: Sendable {
 public struct RouterDescription: Hashable, Sendable {
     /// The weight, `[experts, hiddenSize]`.
     public let weightName: String
+    /// What is added to the weight's results, `[experts]`; nil if nothing is.
+    public let biasName: String?
     /// What is added to the scores for the choice of experts, but not to their weights, `[experts]` (Wang et al., arXiv
     /// 2408.15664); nil if nothing is.
     public let choiceBiasName: String?
@@ -54,8 +61,9 @@ public struct RouterDescription: Hashable, Sendable {
     public let rule: RouterRule
 
     /// Describes a router.
-    public init(weightName: String, choiceBiasName: String? = nil, rule: RouterRule) {
+    public init(weightName: String, biasName: String? = nil, choiceBiasName: String? = nil, rule: RouterRule) {
         self.weightName = weightName
+        self.biasName = biasName
         self.choiceBiasName = choiceBiasName
         self.rule = rule
     }
@@ -68,6 +76,10 @@ public struct MixtureDescription: Sendable {
         /// Two tensors for all experts: `prefix.gate_up_proj` `[experts, 2 · width, hidden]` and
         /// `prefix.down_proj` `[experts, hidden, width]`.
         case fused(prefix: String)
+        /// The same transposed, rows of gate and up by turns, beginning with gate: `prefix.gate_up_proj`
+        /// `[experts, hidden, 2 · width]` and `prefix.down_proj` `[experts, width, hidden]`, with biases
+        /// `prefix.gate_up_proj_bias` `[experts, 2 · width]` and `prefix.down_proj_bias` `[experts, hidden]`.
+        case interleaved(prefix: String)
         /// Three tensors per expert: `prefix.<expert>.gate_proj.weight` and so on.
         case separate(prefix: String, names: ProjectionNames = .words)
         /// Three tensors for all experts: `prefix.gate_proj` and `prefix.up_proj` `[experts, width, hidden]` and
@@ -83,6 +95,8 @@ public struct MixtureDescription: Sendable {
     public let expertWidth: Int
     /// Where the experts are stored.
     public let storage: Storage
+    /// What joins the inner projections of each expert.
+    public let activation: GatedActivation
     /// An FFN that every token passes beside its experts (Dai et al., arXiv 2401.06066); nil if there is none.
     public let sharedExpert: GatedFeedForwardDescription?
 
@@ -92,12 +106,13 @@ public struct MixtureDescription: Sendable {
     /// Describes a router and its experts.
     public init(
         router: RouterDescription, expertCount: Int, expertWidth: Int, storage: Storage,
-        sharedExpert: GatedFeedForwardDescription? = nil
+        activation: GatedActivation = .silu, sharedExpert: GatedFeedForwardDescription? = nil
     ) {
         self.router = router
         self.expertCount = expertCount
         self.expertWidth = expertWidth
         self.storage = storage
+        self.activation = activation
         self.sharedExpert = sharedExpert
     }
 }

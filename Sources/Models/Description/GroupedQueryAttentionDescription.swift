@@ -31,11 +31,18 @@ public struct GroupedQueryAttentionDescription: Sendable {
     public let output: LinearNames
     /// Norms of queries and keys.
     public let norms: QueryKeyNorms
+    /// A learned score of each query head that takes part in the softmax and has no value, `[headCount]` (Xiao et al.,
+    /// arXiv 2309.17453); nil if there is none.
+    public let sinksName: String?
+    /// An earlier layer whose keys and values the block reads, instead of making and keeping its own: there are no
+    /// `key` and `value` then (Brandon et al., arXiv 2405.12981). That layer has the same heads and rotary positions.
+    public let sharedLayer: Int?
 
     /// Describes an attention block.
     public init(
         headCount: Int, keyValueHeadCount: Int, headWidth: Int, windowTokens: Int?, rotary: RotaryDescription,
-        query: LinearNames, key: LinearNames, value: LinearNames, output: LinearNames, norms: QueryKeyNorms
+        query: LinearNames, key: LinearNames, value: LinearNames, output: LinearNames, norms: QueryKeyNorms,
+        sinksName: String? = nil, sharedLayer: Int? = nil
     ) {
         self.headCount = headCount
         self.keyValueHeadCount = keyValueHeadCount
@@ -47,5 +54,7 @@ public struct GroupedQueryAttentionDescription: Sendable {
         self.value = value
         self.output = output
         self.norms = norms
+        self.sinksName = sinksName
+        self.sharedLayer = sharedLayer
     }
 }

@@ -5,6 +5,8 @@ import Kernels
 struct MixtureReader {
     let expertCount: Int
     let expertWidth: Int
+    /// What joins the inner projections of each expert.
+    var activation = GatedActivation.silu
     private(set) var rule: RouterRule
     private let tensorNames: Set<String>
 
@@ -55,13 +57,23 @@ struct MixtureReader {
         prefix: String, names: ProjectionNames = .words, choiceBias: String? = nil,
         sharedExpert: GatedFeedForwardDescription? = nil
     ) -> FeedForwardDescription {
+        let router = RouterDescription(
+            weightName: prefix + ".gate.weight", choiceBiasName: choiceBias.map { "\(prefix).\($0)" }, rule: rule)
+        return layer(
+            router: router, storage: storage(prefix: prefix + ".experts", names: names), sharedExpert: sharedExpert)
+    }
+
+    /// The mixture of a layer whose router and experts are described by the family itself.
+    func layer(
+        router: RouterDescription, storage: MixtureDescription.Storage,
+        sharedExpert: GatedFeedForwardDescription? = nil
+    ) -> FeedForwardDescription {
         .mixture(
             MixtureDescription(
-                router: RouterDescription(
-                    weightName: prefix + ".gate.weight", choiceBiasName: choiceBias.map { "\(prefix).\($0)" },
-                    rule: rule),
+                router: router,
                 expertCount: expertCount, expertWidth: expertWidth,
-                storage: storage(prefix: prefix + ".experts", names: names), sharedExpert: sharedExpert))
+                storage: storage, activation: activation,
+                sharedExpert: sharedExpert))
     }
 
     /// The first of `prefixes` under which the checkpoint has a router; the first if it has none.

@@ -43,6 +43,23 @@ public struct ModelDescription: Sendable {
         }
     }
 
+    /// For each layer the number of the part of a sequence's cache that it reads, counted among the layers that have
+    /// one of their own.
+    var cacheTables: [Int] {
+        var tables: [Int] = []
+        var count = 0
+        for layer in layers {
+            if let shared = layer.attention.sharedLayer {
+                precondition(shared < tables.count, "an earlier layer is shared")
+                tables.append(tables[shared])
+            } else {
+                tables.append(count)
+                count += 1
+            }
+        }
+        return tables
+    }
+
     /// Which of `rotaries` a layer has.
     func index(of rotary: RotaryDescription) -> Int {
         guard let index = rotaries.firstIndex(of: rotary) else { preconditionFailure("a rotary of some layer") }

@@ -136,18 +136,18 @@ static void compare_attention(
         if (memcmp(pair[0], pair[1], bytes) && failures++ < 20) printf("store_key_value, format %d\n", format);
     }
     float *query = random_floats(group * key_dim), *scores = random_floats(group * blocks * layout.positions);
-    float *sums = random_floats(group);
+    float *sums = random_floats(group), *sinks = random_floats(group);
     colony_attention_arguments arguments = {
         .layout = layout, .query = query, .output = first_result, .blocks = pointers[0], .visible = visible,
         .first = visible > 40 ? 7 : 0, .kv_head = kv_heads - 1, .group = group, .scale = 0.125f, .scores = scores,
-        .scores_stride = blocks * layout.positions, .sums = sums};
+        .scores_stride = blocks * layout.positions, .sums = sums, .sinks = group % 2 ? sinks : 0};
     attend(generic, format, &arguments);
     arguments.output = second_result;
     arguments.blocks = pointers[1];
     attend(neon, format, &arguments);
     expect_equal("attention", first_result, second_result, group * value_dim);
     for (size_t i = 0; i < blocks; i++) free(pointers[0][i]), free(pointers[1][i]);
-    free(query), free(scores), free(sums);
+    free(query), free(scores), free(sums), free(sinks);
 }
 
 static void compare_router(int scoring, const float *logits, const float *bias, size_t width) {
@@ -172,14 +172,20 @@ static void compare_rows(size_t width) {
     float *a = random_floats(width * 2), *b = random_floats(width), *c = random_floats(width);
     generic->rms_norm(a, b, 1e-6f, first_result, width), neon->rms_norm(a, b, 1e-6f, second_result, width);
     expect_equal("rms_norm", first_result, second_result, width);
-    generic->silu_multiply(a, b, first_result, width), neon->silu_multiply(a, b, second_result, width);
-    expect_equal("silu_multiply", first_result, second_result, width);
+    for (int limited = 0; limited < 2; limited++) {
+        const colony_gated_activation activation = {
+            .limit = limited ? 0.5f : __builtin_inff(), .slope = limited ? 1.702f : 1, .offset = limited ? 1 : -0.0f};
+        generic->gated_activation(&activation, a, b, first_result, width);
+        neon->gated_activation(&activation, a, b, second_result, width);
+        expect_equal("gated_activation", first_result, second_result, width);
+    }
     memcpy(first_result, a, width * 2 * sizeof *a), memcpy(second_result, a, width * 2 * sizeof *a);
     generic->rotate(first_result, b, c, width), neon->rotate(second_result, b, c, width);
     expect_equal("rotate", first_result, second_result, width * 2);
     generic->rotate_interleaved(a, first_result, b, c, width), neon->rotate_interleaved(a, second_result, b, c, width);
     expect_equal("rotate_interleaved", first_result, second_result, width * 2);
-    generic->add(b, first_result, width), neon->add(b, second_result, width);
+    const float *addends[] = {b, a, b};
+    generic->add(addends, 3, first_result, width), neon->add(addends, 3, second_result, width);
     expect_equal("add", first_result, second_result, width);
     if (width % 3 == 0) a[width / 2] = __builtin_nanf("");
     for (int scoring = 0; scoring < COLONY_ROUTER_SCORING_COUNT; scoring++) compare_router(scoring, a, b, width);

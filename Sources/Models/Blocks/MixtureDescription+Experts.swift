@@ -1,0 +1,89 @@
+import Basics
+import Kernels
+import Weights
+
+extension MixtureDescription {
+    /// Reads the weights of one expert.
+    public func loadExpert(
+        _ expert: ExpertIndex, hiddenSize: Int, from checkpoint: Checkpoint
+    ) throws(WeightsError) -> ExpertWeights {
+        let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
+        return ExpertWeights(
+            gate: try tensors.gate.packed(), up: try tensors.up.packed(), down: try tensors.down.packed(),
+            biases: try biases(of: expert, hiddenSize: hiddenSize, in: checkpoint), activation: activation)
+    }
+
+    /// Bytes that one expert occupies once it is loaded.
+    public func expertBytes(
+        _ expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
+    ) throws(WeightsError) -> UInt64 {
+        let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
+        let biasBytes = storage.hasBiases ? ExpertBiases.byteCount(width: expertWidth, hiddenSize: hiddenSize) : 0
+        return [tensors.gate, tensors.up, tensors.down].reduce(UInt64(biasBytes)) { total, tensor in
+            total
+                + UInt64(PackedMatrix.byteCount(rows: tensor.shape[0], columns: tensor.shape[1], format: tensor.format))
+        }
+    }
+
+    /// Whether the projections that read an expert's input are stored in blocks.
+    public func readsInputInBlocks(
+        _ expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
+    ) throws(WeightsError) -> Bool {
+        let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
+        return !tensors.gate.format.isPlain && !tensors.up.format.isPlain
+    }
+
+    private func tensors(
+        of expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
+    ) throws(WeightsError) -> (gate: Tensor, up: Tensor, down: Tensor) {
+        switch storage {
+        case .separate(let prefix, let names):
+            let names = GatedFeedForwardDescription(prefix: "\(prefix).\(expert)", width: expertWidth, names: names)
+            return (
+                try checkpoint.tensor(names.gateName, shape: [expertWidth, hiddenSize]),
+                try checkpoint.tensor(names.upName, shape: [expertWidth, hiddenSize]),
+                try checkpoint.tensor(names.downName, shape: [hiddenSize, expertWidth])
+            )
+        case .fused(let prefix):
+            let both = try checkpoint.tensor(
+                prefix + ".gate_up_proj", shape: [expertCount, 2 * expertWidth, hiddenSize])
+            let down = try checkpoint.tensor(prefix + ".down_proj", shape: [expertCount, hiddenSize, expertWidth])
+            let pair = both.slice(expert.value)
+            return (
+                pair.rows(0..<expertWidth), pair.rows(expertWidth..<2 * expertWidth), down.slice(expert.value)
+            )
+        case .interleaved(let prefix):
+            let both = try checkpoint.tensor(
+                prefix + ".gate_up_proj", shape: [expertCount, hiddenSize, 2 * expertWidth])
+            let down = try checkpoint.tensor(prefix + ".down_proj", shape: [expertCount, expertWidth, hiddenSize])
+            let rows = both.slice(expert.value).transposed()
+            return (rows.rows(from: 0, by: 2), rows.rows(from: 1, by: 2), down.slice(expert.value).transposed())
+        case .stacked(let prefix):
+            func slice(_ name: String, _ rows: Int, _ columns: Int) throws(WeightsError) -> Tensor {
+                try checkpoint.tensor("\(prefix).\(name)", shape: [expertCount, rows, columns]).slice(expert.value)
+            }
+            return (
+                try slice("gate_proj", expertWidth, hiddenSize), try slice("up_proj", expertWidth, hiddenSize),
+                try slice("down_proj", hiddenSize, expertWidth)
+            )
+        }
+    }
+    private func biases(
+        of expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
+    ) throws(WeightsError) -> ExpertBiases? {
+        guard case .interleaved(let prefix) = storage else { return nil }
+        let both = try checkpoint.tensor(prefix + ".gate_up_proj_bias", shape: [expertCount, 2 * expertWidth])
+            .slice(expert.value).floats()
+        let down = try checkpoint.tensor(prefix + ".down_proj_bias", shape: [expertCount, hiddenSize])
+            .slice(expert.value).floats()
+        return ExpertBiases(
+            gate: (0..<expertWidth).map { both[2 * $0] }, up: (0..<expertWidth).map { both[2 * $0 + 1] }, down: down)
+    }
+}
+
+extension MixtureDescription.Storage {
+    fileprivate var hasBiases: Bool {
+        guard case .interleaved = self else { return false }
+        return true
+    }
+}
