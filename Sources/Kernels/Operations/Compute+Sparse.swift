@@ -98,11 +98,11 @@ extension Compute {
         return arguments
     }
 
-    /// Attention as `attention`, of each row over those `count` positions of its span that `choices` has for it, or over
-    /// all if there are no more. The layout has one key head, in whose keys the values lie.
+    /// Attention as `attention`, of each row over those `count` positions of its span that `choices` has for it, or
+    /// over all if there are no more. The layout has one key head, in whose keys the values lie.
     ///
-    /// The keys of chosen positions are first copied beside each other, in order of position, so that the sums are those
-    /// of a sequence that has no other positions.
+    /// The keys of chosen positions are first copied beside each other, in order of position, so that the sums are
+    /// those of a sequence that has no other positions.
     public func sparseAttention(
         queries: RowsView, headCount: Int, spans: [AttentionSpan], layout: KeyValueLayout, scale: Float,
         output: RowsView, choices: PositionChoices, count: Int, firstRow: Int, scratch: inout SparseScratch,

@@ -17,6 +17,7 @@ public enum AttentionDescription: Sendable {
     var sharedLayer: Int? {
         switch self {
         case .groupedQuery(let shape): shape.sharedLayer
+        case .latent: nil
         }
     }
 

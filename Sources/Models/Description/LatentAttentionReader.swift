@@ -75,7 +75,8 @@ struct LatentAttentionReader {
             if variation.allowsDirectQueries { return nil }
             throw configuration.invalid("q_lora_rank", value, "a whole number")
         }
-        return try configuration.integer("q_lora_rank", in: 1...Limits.Models.widthMax, default: variation.defaults.queryRank)
+        return try configuration.integer(
+            "q_lora_rank", in: 1...Limits.Models.widthMax, default: variation.defaults.queryRank)
     }
 
     func layer(prefix: String, sparsity: SparsityDescription? = nil) -> LatentAttentionDescription {
