@@ -73,7 +73,7 @@ public struct ClusterConfiguration: Hashable, Sendable {
         public var instructionSet = InstructionSetChoice.auto
         /// Longest sequence in tokens; 0 for the model's own limit.
         public var contextTokensMax = 0
-        /// Memory for keys and values, in bytes.
+        /// Memory for keys, values and recurrent states, in bytes.
         public var kvCacheBytes: UInt64 = 1 << 30
         /// How keys and values are stored.
         public var kvCacheFormat = KeyValueFormatChoice.auto

@@ -61,7 +61,7 @@ extension ConfigurationOption {
                 "Longest sequence, prompt and answer together, in tokens; 0 for what the model was trained for."),
             OptionEntry(
                 "kv_cache_bytes", .byteCount(1 << 20...1 << 50), "1GiB",
-                "Memory for keys and values of all sequences. Too small: few sequences run at once."),
+                "Memory for keys, values and recurrent states of all sequences. Too small: few sequences run at once."),
             OptionEntry(
                 "kv_cache_format", .choice(KeyValueFormatChoice.allCases.map(\.rawValue)), "auto",
                 "How they are stored; f16 takes half of f32, int8 a quarter. auto: f16 for quantised weights, else f32."

@@ -25,7 +25,8 @@ extension Coordinator {
             mixtureLayers: description.mixtureLayers.map(\.value),
             experts: description.mixtures.map(\.expertCount).max() ?? 0,
             expertsPerToken: description.mixtures.map(\.expertsPerToken).max() ?? 0,
-            keyValueFormat: engine?.keyValueFormatText, activations: options.activations.rawValue)
+            keyValueFormat: engine?.keyValueFormatText, stateBytesPerSequence: engine?.stateBytesPerSequence,
+            activations: options.activations.rawValue)
     }
 
     private func ownStatus(_ reason: String?) -> ClusterStatus.Node {

@@ -168,6 +168,7 @@ public final class Coordinator: Sendable {
                 state.withLock { $0.progress = .loadingTrunk(layers: layers) }
             }
             logger.info("trunk loaded", metadata: ["layers": "\(description.layers.count)"])
+            for notice in description.notices { logger.notice("\(notice)") }
             guard let makeExperts = try options.workers.isEmpty ? loadLocally() : placeOnWorkers() else { return }
             checkpoint.keepPackedWeights()
             let engine = try Engine(
@@ -184,6 +185,7 @@ public final class Coordinator: Sendable {
                     "context": "\(engine.contextTokensMax)", "cache": "\(engine.cachedTokensMax)",
                     "keyValueFormat": "\(engine.keyValueFormatText)",
                     "keyValueBytesPerToken": "\(engine.keyValueBytesPerToken)",
+                    "stateBytesPerSequence": "\(engine.stateBytesPerSequence)", "sequences": "\(engine.sequencesMax)",
                     "activations": "\(options.activations.rawValue)",
                 ].merging(placement.logEntries.mapValues { "\($0)" }) { $1 })
             if isStopping { engine.stop() }

@@ -15,9 +15,9 @@ public struct EngineOptions: Sendable {
     public var rowsMax: Int
     /// Sequences that may wait; more are refused as overload.
     public var waitingMax: Int
-    /// Memory for keys and values, in bytes.
+    /// Memory for what layers keep of sequences, keys and values and recurrent states, in bytes.
     public var keyValueCacheBytes: Int
-    /// How keys and values are stored; nil: as the model's weights suggest, see `Model.keyValueLayouts`.
+    /// How keys and values are stored; nil: as the model's weights suggest, see `Model.cacheLayouts`.
     public var keyValueFormat: KeyValueFormat?
 
     /// Sizes an engine.
@@ -37,15 +37,20 @@ public struct EngineOptions: Sendable {
 public enum EngineError: Error, Equatable, CustomStringConvertible {
     /// The system does not grant the address space of the cache.
     case cacheNotGranted(byteCount: Int)
-    /// The cache cannot hold a single block.
-    case cacheTooSmall(byteCount: Int, blockBytes: Int)
+    /// The cache cannot hold a single sequence of a single block.
+    case cacheTooSmall(byteCount: Int, blockBytes: Int, stateBytes: Int)
 
     /// One line for people.
     public var description: String {
         switch self {
         case .cacheNotGranted(let byteCount): "the system does not grant \(byteCount) bytes for the key-value cache"
-        case .cacheTooSmall(let byteCount, let blockBytes):
+        case .cacheTooSmall(let byteCount, let blockBytes, 0):
             "a key-value cache of \(byteCount) bytes cannot hold one block of \(blockBytes) bytes"
+        case .cacheTooSmall(let byteCount, let blockBytes, let stateBytes):
+            """
+            a cache of \(byteCount) bytes cannot hold one sequence: \(stateBytes) bytes of recurrent state and one \
+            block of \(blockBytes) bytes
+            """
         }
     }
 }
@@ -109,28 +114,29 @@ public final class Engine: Sendable {
     public var keyValueFormatText: String { keyValueFormats.map(\.rawValue).joined(separator: "/") }
     /// What a position takes in the cache, all layers together.
     public let keyValueBytesPerToken: Int
+    /// What recurrent layers keep of a sequence, however long, all together, in bytes; 0 if there are none.
+    public let stateBytesPerSequence: Int
+    /// Sequences that may run at a time: as the options say, or as many as the cache has recurrent states for.
+    public let sequencesMax: Int
 
     /// Starts the step loop. `makeExperts` is called once, on the loop's thread.
     public init(
         model: Model, options: EngineOptions, compute: Compute, contextTokensMax: Int? = nil,
         makeExperts: @escaping @Sendable () -> any ExpertBackend
     ) throws(EngineError) {
-        let layouts = model.keyValueLayouts(options.keyValueFormat)
-        let blockBytes = KeyValueBlockPool.blockBytes(layouts)
-        guard options.keyValueCacheBytes >= blockBytes else {
-            throw .cacheTooSmall(byteCount: options.keyValueCacheBytes, blockBytes: blockBytes)
-        }
-        guard let pool = KeyValueBlockPool(layouts: layouts, byteCount: options.keyValueCacheBytes) else {
-            throw .cacheNotGranted(byteCount: options.keyValueCacheBytes)
-        }
+        let layouts = model.cacheLayouts(options.keyValueFormat)
+        let pool = try Self.makePool(layouts, options)
         description = model.description
         self.options = options
-        keyValueFormats = KeyValueFormat.allCases.filter { format in layouts.contains { $0.format == format } }
-        keyValueBytesPerToken = layouts.reduce(0) { $0 + $1.positionBytes }
+        let formats = Set(layouts.compactMap(\.keyValues?.format))
+        keyValueFormats = KeyValueFormat.allCases.filter(formats.contains)
+        keyValueBytesPerToken = layouts.positionBytes
+        stateBytesPerSequence = layouts.stateBytes
+        sequencesMax = min(options.sequencesMax, pool.sequenceCount)
         cachedTokensMax = pool.blockCount * pool.blockPositions
         self.contextTokensMax = min(contextTokensMax ?? .max, model.description.contextTokensMax, cachedTokensMax)
         let scheduler = SchedulerLimits(
-            sequencesMax: options.sequencesMax, rowsMax: max(options.rowsMax, options.sequencesMax),
+            sequencesMax: sequencesMax, rowsMax: max(options.rowsMax, sequencesMax),
             blockPositions: pool.blockPositions, blockCount: pool.blockCount)
         let thread = Thread { [self] in
             let loop = StepLoop(
@@ -142,6 +148,20 @@ public final class Engine: Sendable {
         thread.name = "engine"
         thread.stackSize = 4 << 20
         thread.start()
+    }
+
+    private static func makePool(
+        _ layouts: [LayerCacheLayout], _ options: EngineOptions
+    ) throws(EngineError) -> CachePool {
+        let byteCount = options.keyValueCacheBytes
+        guard byteCount >= layouts.blockBytes + layouts.stateBytes else {
+            throw .cacheTooSmall(
+                byteCount: byteCount, blockBytes: layouts.blockBytes, stateBytes: layouts.stateBytes)
+        }
+        guard let pool = CachePool(layouts: layouts, byteCount: byteCount, sequencesMax: options.sequencesMax) else {
+            throw .cacheNotGranted(byteCount: byteCount)
+        }
+        return pool
     }
 
     /// Asks for a continuation. Events follow on the engine's thread, the last one `failed` or with a finish reason.

@@ -7,7 +7,7 @@ import Wire
 /// The engine's loop body, one call per step: schedule → forward → sample → report. Lives on one thread.
 final class StepLoop {
     private let model: Model
-    private let pool: KeyValueBlockPool
+    private let pool: CachePool
     private let state: ForwardState
     private let experts: any ExpertBackend
     /// How many experts each layer with a router picks per token.
@@ -19,7 +19,7 @@ final class StepLoop {
     private(set) var statistics = EngineStatistics()
 
     init(
-        model: Model, pool: KeyValueBlockPool, scheduler: Scheduler, experts: any ExpertBackend, state: ForwardState
+        model: Model, pool: CachePool, scheduler: Scheduler, experts: any ExpertBackend, state: ForwardState
     ) {
         self.model = model
         self.pool = pool

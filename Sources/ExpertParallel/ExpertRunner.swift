@@ -57,7 +57,7 @@ struct ExpertRunner {
             !compute.takesQuantised(batch.weights.gate) || !compute.takesQuantised(batch.weights.up)
         }
         guard let weights = other?.weights else { return }
-        let formats = "\(weights.gate.format.rawValue) and \(weights.up.format.rawValue)"
+        let formats = "\(weights.gate.format) and \(weights.up.format)"
         throw Refusal(
             .invalidRequest, "the rows are 8-bit integers, experts of layer \(layer) in \(formats) take f32")
     }

@@ -16,6 +16,7 @@ struct FormatKernels {
     private let plain: [LinearKernel]
     private let blocks: [LinearKernel]
     private let exactBlocks: [LinearKernel]
+    private let e4m3: LinearKernel
     private let plainDecode: [DecodeKernel]
 
     private let attentionKernels: [AttentionKernels]
@@ -27,6 +28,7 @@ struct FormatKernels {
         plain = elements(of: table.linear)
         blocks = elements(of: table.linear_blocks)
         exactBlocks = elements(of: table.linear_blocks_exact)
+        e4m3 = table.linear_e4m3
         plainDecode = elements(of: table.decode)
         let scores: [AttentionScoresKernel] = elements(of: table.attention_scores)
         let weights: [AttentionWeightsKernel] = elements(of: table.attention_weights)
@@ -39,13 +41,18 @@ struct FormatKernels {
         scoresKernels = elements(of: table.router_scores)
     }
 
-    /// The linear layer of `format`; blocks have one for each kind of activations.
-    func linear(_ format: WeightFormat, _ activations: ActivationFormat) -> LinearKernel {
-        if format.isPlain { return plain[format.tableIndex] }
-        switch activations {
-        case .int8: return blocks[format.tableIndex]
-        case .f32: return exactBlocks[format.tableIndex]
+    /// The linear layer of `format`; where it takes integers there is one for each kind of activations.
+    func linear(_ format: MatrixFormat, _ activations: ActivationFormat) -> LinearKernel {
+        let index: Int
+        switch format {
+        case .grouped(let groups):
+            guard let block = groups.tableIndex else { return e4m3 }
+            index = block
+        case .stored(let stored):
+            if stored.isPlain { return plain[stored.tableIndex] }
+            index = stored.tableIndex
         }
+        return activations == .int8 && format.takesIntegers ? blocks[index] : exactBlocks[index]
     }
 
     /// The steps of attention over keys and values of `format`.

@@ -5,7 +5,7 @@ public enum KernelError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The processor, or this build, lacks the instruction set.
     case instructionSetUnavailable(requested: InstructionSet, available: [InstructionSet])
     /// The rows of a matrix are not whole blocks of its format.
-    case matrixBlocksPartial(columns: Int, format: WeightFormat)
+    case matrixBlocksPartial(columns: Int, format: MatrixFormat)
     /// A matrix has no rows or columns, or more than the limit.
     case matrixShapeInvalid(rows: Int, columns: Int, rowsMax: Int, columnsMax: Int)
     /// The bytes of a matrix are not as many as its shape and format say.
@@ -23,7 +23,7 @@ public enum KernelError: Error, Hashable, Sendable, CustomStringConvertible {
             return "this processor does not have the instruction set \(requested.rawValue) (it has: \(names))"
         case .matrixBlocksPartial(let columns, let format):
             return
-                "a matrix has \(columns) columns, not whole blocks of \(format.columnsPerBlock) (\(format.rawValue))"
+                "a matrix has \(columns) columns, not whole blocks of \(format.columnsMultiple) (\(format))"
         case .matrixShapeInvalid(let rows, let columns, let rowsMax, let columnsMax):
             return "a matrix of \(rows) x \(columns) is outside 1 x 1 to \(rowsMax) x \(columnsMax)"
         case .matrixSizeMismatch(let expectedBytes, let foundBytes):

@@ -106,8 +106,8 @@ extension WeightFormat {
     }
 }
 
-/// In which form activations are multiplied with weights that are stored in blocks. Plain weights are always multiplied
-/// with f32.
+/// In which form activations are multiplied with weights that are stored as integers in blocks or groups. Plain weights,
+/// and 8-bit floats, are always multiplied with f32.
 public enum ActivationFormat: String, Sendable, CaseIterable {
     /// 8-bit integers with an f32 scale per 32, rounded once per token: the default, and several times faster.
     case int8

@@ -53,6 +53,11 @@ public final class ForwardState {
     let indexKey: Rows
     let indexWeights: Rows
     let choices = PositionChoices()
+    let mixed: Rows
+    let convolved: Rows
+    let gate: Rows
+    let decay: Rows
+    let beta: Rows
     let projected: Rows
     /// As the model's `rotaries`.
     let rotaries: [RotaryAngles]
@@ -92,6 +97,11 @@ public final class ForwardState {
         indexKey = rows(attention.indexKey)
         indexWeights = rows(attention.indexWeights)
         choices.reserve(rowCount: rowsMax, count: attention.chosenCount)
+        mixed = rows(attention.mixed)
+        convolved = rows(attention.convolved)
+        gate = rows(attention.gate)
+        decay = rows(attention.decay)
+        beta = rows(attention.decay)
         rotaries = model.rotaries.map { RotaryAngles($0, rowsMax: rowsMax) }
         routerLogits = rows(model.mixtures.map(\.expertCount).max())
         logits = rows(model.vocabularySize, capacity: Limits.Models.logitRowsMax)

@@ -20,9 +20,8 @@ public final class Model: Sendable {
         let feedForward: FeedForward
     }
 
-    private let embedding: Tensor
+    private let embedding: StoredRows
     private let layers: [Layer]
-    private let cacheTables: [Int]
     private let finalNorm: [Float]
     private let head: PackedMatrix
 
@@ -32,15 +31,14 @@ public final class Model: Sendable {
     ) throws(WeightsError) {
         self.description = description
         let matrixShape = [description.vocabularySize, description.hiddenSize]
-        embedding = try checkpoint.tensor(description.embeddingName, shape: matrixShape)
+        embedding = try checkpoint.tensor(description.embeddingName, shape: matrixShape).storedRows()
         var layers: [Layer] = []
         for layer in description.layers {
             layers.append(try Self.load(layer, description, checkpoint))
             onLayer(layers.count)
         }
         self.layers = layers
-        cacheTables = description.cacheTables
-        finalNorm = try checkpoint.tensor(description.finalNormName, shape: [description.hiddenSize]).floats()
+        finalNorm = try checkpoint.norm(description.finalNormName, width: description.hiddenSize, description)
         head = try checkpoint.tensor(description.headName, shape: matrixShape).packed()
     }
 
@@ -53,16 +51,16 @@ public final class Model: Sendable {
             case .mixture(let shape): .mixture(try MixtureBlock(shape, model: model, checkpoint))
             }
         return Layer(
-            attentionNorm: try checkpoint.tensor(layer.attentionNormName, shape: [model.hiddenSize]).floats(),
+            attentionNorm: try checkpoint.norm(layer.attentionNormName, width: model.hiddenSize, model),
             attention: try layer.attention.load(model, checkpoint),
-            feedForwardNorm: try checkpoint.tensor(layer.feedForwardNormName, shape: [model.hiddenSize]).floats(),
+            feedForwardNorm: try checkpoint.norm(layer.feedForwardNormName, width: model.hiddenSize, model),
             feedForward: feedForward)
     }
 
-    /// How the keys and values of each layer that has its own lie in a block of the cache, stored in `format`; if that
-    /// is nil, as f16 where the layer's weights are blocks, and else f32.
-    public func keyValueLayouts(_ format: KeyValueFormat? = nil) -> [KeyValueLayout] {
-        zip(description.layers, layers).filter { $0.0.attention.sharedLayer == nil }.map { $1.attention.layout(format) }
+    /// What each layer keeps of a sequence, keys and values stored in `format`; if that is nil, as f16 where the
+    /// layer's weights are blocks, and else f32.
+    public func cacheLayouts(_ format: KeyValueFormat? = nil) -> [LayerCacheLayout] {
+        layers.map { $0.attention.layout(format) }
     }
 
     /// Runs the rows of a step through all layers and leaves their hidden state in `state`.
@@ -74,6 +72,8 @@ public final class Model: Sendable {
     ) throws(ExpertBackendError) {
         precondition(batch.rows.count <= state.rowsMax, "the step fits its buffers")
         state.record.begin(rows: batch.recordedRows)
+        let runs = SequenceRun.runs(of: batch.rows[...])
+        for run in runs { run.cache.begin(at: run.positions.lowerBound) }
         embed(batch, state)
         for angles in state.rotaries { angles.compute(batch.rows) }
         let microBatches = MicroBatches.cut(rowCount: batch.rows.count, slotCount: experts.slotCount)
@@ -87,6 +87,7 @@ public final class Model: Sendable {
         for (slot, range) in microBatches.enumerated() {
             try combine(layers[layers.count - 1], slot: slot, range, state, experts)
         }
+        for run in runs { run.cache.finish(at: run.positions.upperBound) }
     }
 
     /// Computes the logits of some rows of the last step and shows them one row at a time:
@@ -133,7 +134,8 @@ public final class Model: Sendable {
             let hidden = state.hidden.view(range)
             state.compute.rmsNorm(
                 hidden, weight: layer.attentionNorm, epsilon: description.normEpsilon, output: state.normed.view(range))
-            layer.attention.forward(layer: cacheTables[index], rows: rows, state)
+            let keeper = description.layers[index].attention.sharedLayer ?? index
+            layer.attention.forward(layer: keeper, rows: rows, state)
             state.compute.add(state.projected.view(range), to: hidden)
             state.compute.rmsNorm(
                 hidden, weight: layer.feedForwardNorm, epsilon: description.normEpsilon,

@@ -16,6 +16,8 @@ public enum Registry {
         "kimi_k2": describeDeepseekV3,
         "minimax_m2": describeMiniMaxM2,
         "mixtral": describeMixtral,
+        "qwen3_5_moe": describeQwen35Moe,
+        "qwen3_5_moe_text": describeQwen35Moe,
         "qwen3_moe": describeQwen3Moe,
         "yi_lightning": describeYiLightning,
     ]

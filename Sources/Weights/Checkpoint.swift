@@ -11,6 +11,8 @@ public final class Checkpoint: Sendable {
     /// Size of all tensors together, in bytes; those of types that are not known are not counted.
     public let tensorBytes: UInt64
     private let container: any ModelContainer
+    private let finder: WeightFinder?
+    private let names: Set<String>
     private let packedWeights: PackedWeights?
     private let placement: WeightPlacement
 
@@ -19,6 +21,12 @@ public final class Checkpoint: Sendable {
     ) throws(WeightsError) {
         self.container = container
         self.placement = placement
+        finder = try container.scheme.map {
+            WeightFinder(
+                places: container.placeOfTensor, files: container.files, scheme: $0, model: container.path)
+        }
+        let stored = container.placeOfTensor.keys
+        names = Set(stored).union(finder == nil ? [] : stored.compactMap(WeightFinder.weightName))
         tensorBytes = container.placeOfTensor.values.reduce(0) { $0 + UInt64($1.description.byteCount) }
         digest = try ModelDigest.of(configuration: container.digestedConfiguration, files: container.files)
         packedWeights = cache.map { [digest] in PackedWeights(cache: $0, digest: digest, placement: placement) }
@@ -47,17 +55,23 @@ public final class Checkpoint: Sendable {
     /// Absolute path of the directory or the file.
     public var path: String { container.path }
 
-    /// Whether a file of the model holds the tensor `name`.
-    public func contains(_ name: String) -> Bool { container.placeOfTensor[name] != nil }
+    /// Whether a file of the model holds the tensor `name`, or a weight of this name in parts.
+    public func contains(_ name: String) -> Bool { names.contains(name) }
 
-    /// The names of all tensors, sorted.
-    public var tensorNames: [String] { container.placeOfTensor.keys.sorted() }
+    /// The names of all tensors, and those of weights whose parts have other names, sorted.
+    public var tensorNames: [String] { names.sorted() }
 
     /// What the tensor `name` is, of whatever type; nil if there is none.
     public func describe(_ name: String) -> TensorDescription? { container.placeOfTensor[name]?.description }
 
-    /// The tensor `name`, which must have the dimensions `shape`.
+    /// The tensor `name`, which must have the dimensions `shape`; a quantised weight of this name and shape, however it is
+    /// stored (see `WeightFinder`).
     public func tensor(_ name: String, shape: [Int]) throws(WeightsError) -> Tensor {
+        if let weight = try finder?.find(name, shape: shape) {
+            return Tensor(
+                name: name, shape: shape, source: .composed(weight), packedWeights: packedWeights,
+                placement: placement)
+        }
         guard let place = container.placeOfTensor[name] else {
             throw .tensorMissing(tensor: container.storedName(of: name), model: path)
         }
@@ -66,10 +80,9 @@ public final class Checkpoint: Sendable {
             throw .shapeMismatch(
                 tensor: place.description.name, file: file.file.path, expected: shape, found: place.description.shape)
         }
-        var tensor = try file.tensor(place.description, as: name)
+        var tensor = try file.tensor(place.description, as: name, fileNumber: place.file)
         tensor.packedWeights = packedWeights
         tensor.placement = placement
-        tensor.fileNumber = place.file
         return tensor
     }
 

@@ -1,69 +1,88 @@
 public import Kernels
 
-/// A view of a stored tensor: row-major, in the file's own format. Copying it is cheap; it keeps the file mapped.
+/// A view of a stored tensor: row-major, in the file's own format. Copying it is cheap; it keeps the file mapped. A
+/// quantised weight may be stored as several tensors, codes and scales and more, and is one here.
 ///
 /// The bytes are the file's. If the file is truncated or overwritten in place while the model is in use, `packed`
-/// reports it; `withBytes` and `floats` may stop the process (SIGBUS), as with any mapped file.
+/// reports it; `StoredRows.withBytes` and `floats` may stop the process (SIGBUS), as with any mapped file.
 public struct Tensor: Sendable {
     /// The stored tensor's name, also that of a part of it.
     public let name: String
     /// The dimensions, slowest first.
     public let shape: [Int]
-    /// How one weight is stored.
-    public let format: WeightFormat
-    let file: MappedFile
-    /// Where the view begins, in bytes from the start of the file.
-    let byteOffset: Int
-    /// How a matrix lies in the file where it is not row-major.
-    var strides: MatrixStrides?
-    /// Where packed matrices are kept, if they are, and the file's number there.
+    let source: Source
+    /// Where packed matrices are kept, if they are.
     var packedWeights: PackedWeights?
-    var fileNumber = 0
     /// Where packed matrices go.
     var placement = WeightPlacement.anywhere
+
+    /// Where the weights are.
+    enum Source {
+        /// In several tensors.
+        case composed(ComposedWeight)
+        /// In one, the view as it will be computed with.
+        case stored(StoredRows)
+    }
+
+    /// How the weights are stored once they are packed.
+    public var format: MatrixFormat {
+        switch source {
+        case .composed(let weight): weight.format
+        case .stored(let rows): .stored(rows.format)
+        }
+    }
 
     /// How many weights the view has.
     public var count: Int { shape.reduce(1, *) }
 
-    /// Size of the weights that the view names, in bytes.
-    public var byteCount: Int { format.byteCount(of: count) }
-
-    /// Path of the file that holds it.
-    public var filePath: String { file.path }
-
-    /// From the first byte of the view to the end of its last.
-    private var byteRange: Range<Int> {
-        let span = strides.map { $0.byteSpan(rows: shape[0], columns: shape[1], format: format) }
-        return byteOffset..<byteOffset + (span ?? byteCount)
+    /// Path of the file that holds it; of the codes, if there are several.
+    public var filePath: String {
+        switch source {
+        case .composed(let weight): weight.codePart.file.path
+        case .stored(let rows): rows.file.path
+        }
     }
 
     /// Part `leadingIndex` along the first dimension, without that dimension: [E, R, C] → [R, C].
     public func slice(_ leadingIndex: Int) -> Tensor {
         precondition(
-            strides == nil && !shape.isEmpty && (0..<shape[0]).contains(leadingIndex),
-            "slice \(leadingIndex) of \(shape)")
+            !isStrided && !shape.isEmpty && (0..<shape[0]).contains(leadingIndex), "slice \(leadingIndex) of \(shape)")
         let inner = Array(shape.dropFirst())
-        let stride = format.byteCount(of: inner.reduce(1, *))
-        return part(shape: inner, byteOffset: byteOffset + leadingIndex * stride)
+        switch source {
+        case .composed(var weight):
+            if shape.count == 3 { weight.matrix = leadingIndex } else { weight.firstRow += leadingIndex }
+            return part(shape: inner, .composed(weight))
+        case .stored(let rows):
+            return part(shape: inner, .stored(rows.part(leadingIndex, size: inner.reduce(1, *), count: 1)))
+        }
     }
 
     /// Rows `range` along the first dimension, which stays: [R, C] → [range.count, C].
     public func rows(_ range: Range<Int>) -> Tensor {
         precondition(
-            strides == nil && !shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0],
+            !isStrided && !shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0],
             "rows \(range) of \(shape)")
-        let stride = format.byteCount(of: shape.dropFirst().reduce(1, *))
-        return part(
-            shape: [range.count] + shape.dropFirst(), byteOffset: byteOffset + range.lowerBound * stride)
+        let inner = Array(shape.dropFirst())
+        switch source {
+        case .composed(var weight):
+            if shape.count == 3 { weight.matrix += range.lowerBound } else { weight.firstRow += range.lowerBound }
+            return part(shape: [range.count] + inner, .composed(weight))
+        case .stored(let rows):
+            let size = inner.reduce(1, *)
+            return part(
+                shape: [range.count] + inner, .stored(rows.part(range.lowerBound, size: size, count: range.count)))
+        }
     }
 
-    /// The matrix with rows and columns exchanged: [R, C] → [C, R]. Only of formats that are not blocks.
+    /// The matrix with rows and columns exchanged: [R, C] → [C, R]. Only of plain formats in one tensor.
     public func transposed() -> Tensor {
-        precondition(shape.count == 2 && format.isPlain, "a matrix of single weights")
-        let strides = strides ?? MatrixStrides(rows: shape[1], columns: 1)
-        var result = part(shape: [shape[1], shape[0]], byteOffset: byteOffset)
-        result.strides = MatrixStrides(rows: strides.columns, columns: strides.rows)
-        return result
+        guard shape.count == 2, case .stored(var stored) = source, stored.format.isPlain else {
+            preconditionFailure("a matrix of single weights")
+        }
+        let strides = stored.strided?.strides ?? MatrixStrides(rows: shape[1], columns: 1)
+        stored.strided = StridedMatrix(
+            rows: shape[1], columns: shape[0], strides: MatrixStrides(rows: strides.columns, columns: strides.rows))
+        return part(shape: [shape[1], shape[0]], .stored(stored))
     }
 
     /// Every `step`-th row of a matrix from row `first` on, which is below `step`, a divisor of its rows:
@@ -72,17 +91,27 @@ public struct Tensor: Sendable {
         precondition(
             shape.count == 2 && step > 0 && (0..<step).contains(first) && shape[0] % step == 0,
             "every \(step)th row of \(shape), from \(first) on")
-        let strides = strides ?? MatrixStrides(rows: shape[1], columns: 1)
-        var result = part(
-            shape: [shape[0] / step, shape[1]], byteOffset: byteOffset + format.byteCount(of: first * strides.rows))
-        result.strides = MatrixStrides(rows: step * strides.rows, columns: strides.columns)
-        return result
+        let shape = [shape[0] / step, shape[1]]
+        switch source {
+        case .composed(var weight):
+            precondition(weight.codes == .pairs, "rows of blocks that lie one behind the other")
+            weight.firstRow += first * weight.rowStep
+            weight.rowStep *= step
+            return part(shape: shape, .composed(weight))
+        case .stored(let stored):
+            return part(shape: shape, .stored(stored.rows(from: first, by: step, shape: shape)))
+        }
     }
 
-    private func part(shape: [Int], byteOffset: Int) -> Tensor {
-        Tensor(
-            name: name, shape: shape, format: format, file: file, byteOffset: byteOffset,
-            packedWeights: packedWeights, fileNumber: fileNumber, placement: placement)
+    private var isStrided: Bool {
+        switch source {
+        case .composed(let weight): weight.rowStep > 1
+        case .stored(let rows): rows.strided != nil
+        }
+    }
+
+    private func part(shape: [Int], _ source: Source) -> Tensor {
+        Tensor(name: name, shape: shape, source: source, packedWeights: packedWeights, placement: placement)
     }
 
     /// The matrix in the kernels' layout, from the cache of packed weights if it is there. Otherwise it is packed;
@@ -92,34 +121,21 @@ public struct Tensor: Sendable {
         guard shape.count == 2 else {
             throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of a matrix")
         }
-        if let kept = packedWeights?.matrix(packedKey) { return kept }
-        let matrix = try packedFromFile()
+        var columnOrder: [Int32]?
+        if case .composed(let weight) = source { columnOrder = try weight.columnOrder() }
+        if let kept = packedWeights?.matrix(packedKey, columnOrder: columnOrder) { return kept }
+        let matrix = try packedFromFile(columnOrder)
         packedWeights?.add(packedKey, matrix)
         return matrix
     }
 
-    /// The transposed matrix in the kernels' layout: in the tensor's own format if that is a plain one, else, because
-    /// blocks lie along rows, as the f32 that it decodes to. Kept in the cache as by `packed`; a view is packed in one
-    /// of the two ways only.
-    public func packedTransposed() throws(WeightsError) -> PackedMatrix {
-        guard shape.count == 2 else {
-            throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of a matrix")
-        }
-        if format.isPlain { return try transposed().packed() }
-        let key = PackedKey(
-            file: fileNumber, modifiedNanoseconds: file.modifiedNanoseconds, byteOffset: byteOffset, rows: shape[1],
-            columns: shape[0], format: .f32)
-        if let kept = packedWeights?.matrix(key) { return kept }
-        try file.populate(byteRange, tensor: name)
-        defer { file.giveBack(byteRange) }
+    private func packedTransposed(_ floats: [Float]) throws(WeightsError) -> PackedMatrix {
         do {
-            let matrix = try floats().withUnsafeBytes { bytes in
+            return try floats.withUnsafeBytes { bytes in
                 try PackedMatrix(
                     packing: bytes, rows: shape[1], columns: shape[0], format: .f32,
                     strides: MatrixStrides(rows: 1, columns: shape[1]), placement: placement)
             }
-            packedWeights?.add(key, matrix)
-            return matrix
         } catch {
             throw .packingFailed(tensor: name, reason: "\(error)")
         }
@@ -127,33 +143,144 @@ public struct Tensor: Sendable {
 
     /// Strides are no part of it: what is read with some is never read with others.
     private var packedKey: PackedKey {
-        PackedKey(
-            file: fileNumber, modifiedNanoseconds: file.modifiedNanoseconds, byteOffset: byteOffset, rows: shape[0],
-            columns: shape[1], format: format)
+        switch source {
+        case .composed(let weight):
+            PackedKey(
+                file: weight.codePart.fileNumber, modifiedNanoseconds: weight.modifiedNanoseconds,
+                byteOffset: weight.place, rows: shape[0], columns: shape[1], format: format)
+        case .stored(let stored):
+            PackedKey(
+                file: stored.fileNumber, modifiedNanoseconds: stored.file.modifiedNanoseconds,
+                byteOffset: stored.byteOffset, rows: shape[0], columns: shape[1], format: format)
+        }
     }
 
-    private func packedFromFile() throws(WeightsError) -> PackedMatrix {
-        try file.populate(byteRange, tensor: name)
-        defer { file.giveBack(byteRange) }
-        do throws(KernelError) {
-            return try PackedMatrix(
-                packing: file.bytes(byteRange), rows: shape[0], columns: shape[1], format: format,
-                strides: strides, placement: placement)
-        } catch {
+    private func packedFromFile(_ columnOrder: [Int32]?) throws(WeightsError) -> PackedMatrix {
+        switch source {
+        case .composed(let weight):
+            try weight.populate(rowCount: shape[0])
+            defer { weight.giveBack(rowCount: shape[0]) }
+            try weight.checkContent()
+            return try packing { () throws(KernelError) in
+                try weight.packed(rowCount: shape[0], columnOrder: columnOrder, placement: placement)
+            }
+        case .stored(let stored):
+            try stored.file.populate(stored.byteRange, tensor: name)
+            defer { stored.file.giveBack(stored.byteRange) }
+            return try packing { () throws(KernelError) in
+                try PackedMatrix(
+                    packing: stored.file.bytes(stored.byteRange), rows: shape[0], columns: shape[1],
+                    format: stored.format, strides: stored.strided?.strides, placement: placement)
+            }
+        }
+    }
+
+    /// The transposed matrix in the kernels' layout: in the tensor's own format if that is a plain one, else, because
+    /// codes share their scales along rows, as the f32 that it decodes to. Kept in the cache as by `packed`; a view is
+    /// packed in one of the two ways only.
+    public func packedTransposed() throws(WeightsError) -> PackedMatrix {
+        guard shape.count == 2 else {
+            throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of a matrix")
+        }
+        if case .stored(let stored) = source, stored.format.isPlain { return try transposed().packed() }
+        let key = packedKey.transposed(as: .f32)
+        if let kept = packedWeights?.matrix(key, columnOrder: nil) { return kept }
+        let matrix = try packedTransposed(try floats())
+        packedWeights?.add(key, matrix)
+        return matrix
+    }
+
+    private func packing(
+        _ body: () throws(KernelError) -> PackedMatrix
+    ) throws(WeightsError) -> PackedMatrix {
+        do throws(KernelError) { return try body() } catch {
             throw .packingFailed(tensor: name, reason: "\(error)")
         }
     }
 
-    /// All weights, decoded to f32 (exact for every format).
-    public func floats() -> [Float] { withBytes(format.decoded) }
+    /// All weights, decoded to f32 (exact for every format). Throws where an order of columns is not what it must be.
+    public func floats() throws(WeightsError) -> [Float] {
+        switch source {
+        case .stored(let rows): return rows.withBytes(rows.format.decoded)
+        case .composed(let weight):
+            let order = try weight.columnOrder()
+            guard shape.count == 3 else {
+                return weight.decoded(rowCount: count / weight.columns, columnOrder: order)
+            }
+            return (0..<shape[0]).flatMap { index in
+                var matrix = weight
+                matrix.matrix += index
+                return matrix.decoded(rowCount: shape[1], columnOrder: order)
+            }
+        }
+    }
+
+    /// Its rows as they are stored, for looking some of them up.
+    ///
+    /// Throws `elementTypeUnsupported` where a weight is stored in several tensors.
+    public func storedRows() throws(WeightsError) -> StoredRows {
+        switch source {
+        case .stored(let rows): return rows
+        case .composed(let weight):
+            throw .elementTypeUnsupported(
+                tensor: weight.codePart.name, file: filePath, type: weight.codePart.elementType,
+                supported: WeightFormat.plain.map(\.rawValue))
+        }
+    }
+}
+
+/// Weights that lie in a file one behind the other, as numbers or blocks.
+public struct StoredRows: Sendable {
+    /// How one weight is stored.
+    public let format: WeightFormat
+    let file: MappedFile
+    /// The file's number in the model.
+    let fileNumber: Int
+    /// Where the first is, in bytes from the start of the file.
+    let byteOffset: Int
+    /// How many weights.
+    let count: Int
+    /// How a matrix lies there where it is not row-major.
+    var strided: StridedMatrix?
+
+    /// From the first byte to the end of the last.
+    var byteRange: Range<Int> {
+        let span = strided.map { $0.strides.byteSpan(rows: $0.rows, columns: $0.columns, format: format) }
+        return byteOffset..<byteOffset + (span ?? format.byteCount(of: count))
+    }
+
+    /// Every `step`-th row of a matrix from row `first` on; `shape` is that of the result.
+    func rows(from first: Int, by step: Int, shape: [Int]) -> StoredRows {
+        let strides = strided?.strides ?? MatrixStrides(rows: shape[1], columns: 1)
+        return StoredRows(
+            format: format, file: file, fileNumber: fileNumber,
+            byteOffset: byteOffset + format.byteCount(of: first * strides.rows), count: shape[0] * shape[1],
+            strided: StridedMatrix(
+                rows: shape[0], columns: shape[1],
+                strides: MatrixStrides(rows: step * strides.rows, columns: strides.columns)))
+    }
+
+    /// `count` of the parts of `size` weights each, from part `index` on.
+    func part(_ index: Int, size: Int, count: Int) -> StoredRows {
+        StoredRows(
+            format: format, file: file, fileNumber: fileNumber,
+            byteOffset: byteOffset + index * format.byteCount(of: size), count: count * size)
+    }
+
+    /// Calls `body` with the stored bytes, of any alignment, little-endian; they must not be kept beyond the call.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        precondition(strided == nil, "rows one behind the other")
+        return try withExtendedLifetime(file) { try body(file.bytes(byteRange)) }
+    }
 
     /// Takes the pages that were read out of this process's memory; they stay in the system's cache of files, and come
     /// back when they are read again.
     public func giveBackPages() { file.giveBack(byteRange) }
+}
 
-    /// Calls `body` with the stored bytes, of any alignment, little-endian; they must not be kept beyond the call.
-    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        precondition(strides == nil, "a row-major view")
-        return try withExtendedLifetime(file) { try body(file.bytes(byteRange)) }
-    }
+/// A matrix with strides between its weights.
+struct StridedMatrix {
+    let rows: Int
+    let columns: Int
+    let strides: MatrixStrides
 }

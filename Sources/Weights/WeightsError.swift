@@ -26,6 +26,10 @@ public enum WeightsError: Error, Hashable, Sendable {
     case modelMissing(path: String)
     /// A matrix could not be brought into the kernels' layout.
     case packingFailed(tensor: String, reason: String)
+    /// A key of `quantization_config` does not say what it must.
+    case quantisationInvalid(key: String, found: String, expected: String)
+    /// Weights are quantised in a way that is not known.
+    case quantisationUnsupported(key: String, found: String, supported: [String])
     /// A tensor's rows do not end where a block of its format ends.
     case rowNotWholeBlocks(tensor: String, file: String, type: String, columns: Int, columnsPerBlock: Int)
     /// A tensor has other dimensions than the model's configuration asks for.
@@ -36,6 +40,8 @@ public enum WeightsError: Error, Hashable, Sendable {
     case splitMismatch(file: String, what: String, expected: String, found: String)
     /// The operating system refused; `code` is its `errno`.
     case systemCallFailed(call: String, file: String, code: Int32)
+    /// What a tensor holds is not what its format allows.
+    case tensorContentInvalid(tensor: String, file: String, reason: String)
     /// Two tensors of a file, or of a model's files, have the same name.
     case tensorDuplicated(tensor: String, file: String)
     /// A tensor does not begin at a multiple of the file's alignment; `byteOffset` counts from the first byte after the
@@ -88,6 +94,10 @@ extension WeightsError: CustomStringConvertible {
             "\(path) is missing; a model is a Hugging Face model directory or a .gguf file"
         case .packingFailed(let tensor, let reason):
             "tensor \(tensor) cannot be packed: \(reason)"
+        case .quantisationInvalid(let key, let found, let expected):
+            "config.json: '\(key)' is \(found), expected \(expected)"
+        case .quantisationUnsupported(let key, let found, let supported):
+            "config.json: '\(key)' is '\(found)', supported: \(supported.joined(separator: ", "))"
         case .rowNotWholeBlocks(let tensor, let file, let type, let columns, let block):
             "tensor \(tensor) in \(file): rows of \(columns) weights are not whole blocks of \(block), as \(type) needs"
         case .shapeMismatch(let tensor, let file, let expected, let found):
@@ -98,6 +108,8 @@ extension WeightsError: CustomStringConvertible {
             "\(file): a split model's \(what) must be \(expected), found \(found)"
         case .systemCallFailed(let call, let file, let code):
             "\(file): \(call) failed: \(systemErrorText(code))"
+        case .tensorContentInvalid(let tensor, let file, let reason):
+            "tensor \(tensor) in \(file): \(reason)"
         case .tensorDuplicated(let tensor, let file):
             "tensor \(tensor) occurs twice in \(file)"
         case .tensorMisaligned(let tensor, let file, let offset, let alignment):

@@ -48,7 +48,10 @@ struct StatusTable {
 
     private var workLine: String {
         let work = status.work
-        let format = status.model.keyValueFormat.map { " in \($0)" } ?? ""
+        let states = status.model.stateBytesPerSequence ?? 0
+        let format =
+            (status.model.keyValueFormat.map { $0.isEmpty ? "" : " in \($0)" } ?? "")
+            + (states > 0 ? " and \(ReadableBytes.text(UInt64(states))) per sequence" : "")
         return """
             \(work.runningSequences) running, \(work.waitingSequences) waiting; cache \(work.cachedTokens) of \
             \(work.cachedTokensMax) tokens\(format); \(work.requests) requests (\(work.failedRequests) failed), \

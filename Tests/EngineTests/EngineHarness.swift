@@ -20,20 +20,23 @@ final class EngineHarness: Sendable {
 
     convenience init(
         checkpoint name: String, instructionSet: InstructionSet = .best, threads: Int = 1, rows: Int = 32,
-        sequences: Int = 8, waiting: Int = 64, cacheBytes: Int = 64 << 20, keyValueFormat: KeyValueFormat? = nil
+        sequences: Int = 8, waiting: Int = 64, cacheBytes: Int = 64 << 20, keyValueFormat: KeyValueFormat? = nil,
+        activations: ActivationFormat = .int8
     ) throws {
         try self.init(
             path: Fixtures.checkpoint(name), instructionSet: instructionSet, threads: threads, rows: rows,
-            sequences: sequences, waiting: waiting, cacheBytes: cacheBytes, keyValueFormat: keyValueFormat)
+            sequences: sequences, waiting: waiting, cacheBytes: cacheBytes, keyValueFormat: keyValueFormat,
+            activations: activations)
     }
 
     init(
         path: String, instructionSet: InstructionSet = .best, threads: Int = 1, rows: Int = 32,
-        sequences: Int = 8, waiting: Int = 64, cacheBytes: Int = 64 << 20, keyValueFormat: KeyValueFormat? = nil
+        sequences: Int = 8, waiting: Int = 64, cacheBytes: Int = 64 << 20, keyValueFormat: KeyValueFormat? = nil,
+        activations: ActivationFormat = .int8
     ) throws {
         let checkpoint = try Checkpoint.open(path)
         let description = try Registry.describe(checkpoint)
-        let compute = try Compute(instructionSet: instructionSet, threadCount: threads)
+        let compute = try Compute(instructionSet: instructionSet, threadCount: threads, activations: activations)
         let loader = ExpertLoader(checkpoint: checkpoint, description: description)
         var weights: [ShardID: ExpertWeights] = [:]
         for size in try loader.shardSizes() { weights[size.shard] = try loader.load(size.shard) }

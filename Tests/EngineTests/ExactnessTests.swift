@@ -46,8 +46,11 @@ import Wire
         #expect(try Self.answers(harness, together: true) == Self.alone.get())
     }
 
-    /// What other families bring: shared experts, groups of experts, norms over whole projections, sigmoid routers.
-    @Test(arguments: Fixtures.checkpointNames.filter { !$0.hasPrefix("qwen3_moe") })
+    /// What other families and quantised weights bring: shared experts, groups of experts, norms over whole projections, sigmoid routers.
+    @Test(
+        arguments: Fixtures.checkpointNames.filter {
+            !$0.hasPrefix("qwen3_moe") || Fixtures.quantisedNames.contains($0)
+        })
     func everyFamilyInABatchInChunksOnPlainInstructions(checkpoint: String) throws {
         let alone = try Self.answers(EngineHarness(checkpoint: checkpoint), together: false)
         let harness = try EngineHarness(checkpoint: checkpoint, instructionSet: .generic, threads: 3, rows: 11)

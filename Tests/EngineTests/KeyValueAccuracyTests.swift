@@ -27,8 +27,8 @@ import Wire
     /// The logarithms of the probabilities of every next token, row by row.
     private static func logProbabilities(_ tokens: [TokenID], _ format: KeyValueFormat) throws -> [[Double]] {
         let harness = try EngineHarness(path: modelPath)
-        let layouts = harness.model.keyValueLayouts(format)
-        let pool = try #require(KeyValueBlockPool(layouts: layouts, byteCount: 64 << 20))
+        let layouts = harness.model.cacheLayouts(format)
+        let pool = try #require(CachePool(layouts: layouts, byteCount: 64 << 20))
         let cache = SequenceCache(pool: pool, positionsMax: tokens.count)
         #expect(cache.reserve(tokens.count))
         let state = ForwardState(harness.model.description, rowsMax: tokens.count, compute: harness.compute)

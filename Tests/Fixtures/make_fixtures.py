@@ -15,6 +15,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+import quantise
 import yi_lightning
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -53,6 +54,10 @@ GPT_OSS = dict(
 YI_LIGHTNING = dict({**COMMON, "hidden_size": 32}, moe_intermediate_size=12, num_experts=7, sliding_window=20)
 DEEPSEEK_V32 = dict(
     DEEPSEEK_V3, num_hidden_layers=2, moe_intermediate_size=16, index_topk=20, index_head_dim=16, index_n_heads=4)
+QWEN3_5_MOE = dict(
+    **{**COMMON, "hidden_size": 32, "num_hidden_layers": 4, "rms_norm_eps": 1e-6}, moe_intermediate_size=24,
+    shared_expert_intermediate_size=20, num_experts=8, linear_conv_kernel_dim=4, linear_key_head_dim=16,
+    linear_num_key_heads=2, linear_num_value_heads=4, linear_value_head_dim=24)
 FAMILIES = {
     "deepseek_v3": ("DeepseekV3", DEEPSEEK_V3),
     "deepseek_v32": ("DeepseekV32", DEEPSEEK_V32),
@@ -61,6 +66,8 @@ FAMILIES = {
     "gpt_oss": ("GptOss", GPT_OSS),
     "minimax_m2": ("MiniMaxM2", MINIMAX_M2),
     "mixtral": ("Mixtral", MIXTRAL),
+    "qwen3_5_moe": ("Qwen3_5Moe", QWEN3_5_MOE),
+    "qwen3_5_moe_text": ("Qwen3_5Moe", QWEN3_5_MOE),
     "qwen3_moe": ("Qwen3Moe", QWEN3_MOE),
     "yi_lightning": ("YiLightning", YI_LIGHTNING),
 }
@@ -160,8 +167,41 @@ VARIANTS = {
             layer_types=["full_attention", "sliding_attention", "full_attention", "sliding_attention"]
             + ["full_attention"]),
         rope_theta=10000.0, rope_scaling=None, rope_layout="parameters"),
+    # Weights quantised as in published checkpoints, see quantise.py.
+    "glm4_moe_compressed": dict(
+        family="glm4_moe", seed=21, dtype=torch.bfloat16, shards=1, weights="compressed",
+        changes=dict(n_routed_experts=6, moe_intermediate_size=32),
+        rope_theta=1000000.0, rope_scaling=None, extra_keys=dict(partial_rotary_factor=0.5)),
+    "minimax_m2_fp8": dict(
+        family="minimax_m2", seed=22, dtype=torch.bfloat16, shards=2, weights="fp8",
+        changes=dict(intermediate_size=40, num_local_experts=6), rope_theta=5000000.0, rope_scaling=None,
+        extra_keys=dict(rotary_dim=8)),
+    "mixtral_gptq8": dict(
+        family="mixtral", seed=23, dtype=torch.bfloat16, shards=1, weights="gptq8", changes=dict(num_local_experts=5),
+        rope_theta=1000000.0, rope_scaling=None),
+    "qwen3_moe_awq": dict(
+        seed=24, dtype=torch.float16, shards=1, weights="awq", changes=dict(num_hidden_layers=2, num_experts=5),
+        rope_theta=10000.0, rope_scaling=None),
+    "qwen3_moe_fp4": dict(
+        seed=25, dtype=torch.bfloat16, shards=1, weights="fp4", changes=dict(num_hidden_layers=2, num_experts=5),
+        rope_theta=10000.0, rope_scaling=None),
+    "qwen3_moe_gptq4": dict(
+        seed=26, dtype=torch.float16, shards=1, weights="gptq4",
+        changes=dict(num_hidden_layers=2, num_experts=5, moe_intermediate_size=64), rope_theta=10000.0,
+        rope_scaling=None),
+    "qwen3_5_moe_bf16": dict(
+        family="qwen3_5_moe", seed=34, dtype=torch.bfloat16, shards=2, fused=True, changes={}, rope_theta=10000000.0,
+        rope_scaling=None, rope_layout="parameters", rotated_share=0.25,
+        rope_keys=dict(mrope_section=[1, 1, 0], mrope_interleaved=True)),
+    "qwen3_5_moe_text_f32": dict(
+        family="qwen3_5_moe_text", seed=36, dtype=torch.float32, shards=1,
+        changes=dict(
+            num_hidden_layers=3, layer_types=["full_attention", "linear_attention", "linear_attention"],
+            attention_bias=True, tie_word_embeddings=True, num_attention_heads=6, num_key_value_heads=3,
+            num_experts=7, linear_conv_kernel_dim=3, linear_key_head_dim=12, linear_num_key_heads=1,
+            linear_num_value_heads=3, linear_value_head_dim=20),
+        rope_theta=10000.0, rope_scaling=None, rope_layout="parameters", rotated_share=0.5),
 }
-
 
 
 def first_of_equals(values, k, dim=-1, largest=True, sorted=True):
@@ -202,9 +242,14 @@ def random_weights(model, seed):
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
             if name.endswith("norm.weight"):
-                parameter.copy_(1 + 0.15 * noise)
+                # 1 for most families, 0 where norms are stored zero-centred.
+                parameter.copy_(parameter.mean() + 0.15 * noise)
             elif name.endswith("sinks"):
                 parameter.copy_(noise)
+            elif name.endswith("A_log"):
+                parameter.copy_(noise - 1)
+            elif name.endswith("conv1d.weight"):
+                parameter.copy_(0.5 * noise)
             elif name.endswith("bias"):
                 parameter.copy_(0.2 * noise)
             elif "embed_tokens" in name and not model.config.tie_word_embeddings:
@@ -247,6 +292,15 @@ def add_predicting_layer(tensors, settings):
     tensors[prefix + ".input_layernorm.weight"] = torch.ones(width, dtype=torch.bfloat16)
 
 
+def as_published_with_images(tensors, settings):
+    """Qwen3.5's names: the text part has a prefix of its own, beside the images' and one that predicts a token."""
+    width = settings["hidden_size"]
+    named = {name.replace("model.", "model.language_model.", 1): tensor for name, tensor in tensors.items()}
+    named["model.visual.blocks.0.norm1.weight"] = torch.ones(width, dtype=torch.bfloat16)
+    named["mtp.fc.weight"] = torch.ones(width, 2 * width, dtype=torch.bfloat16)
+    return named
+
+
 def write_weights(directory, tensors, shard_count):
     """Writes model.safetensors, or numbered files with an index."""
     tensors = {name: tensors[name].contiguous().clone() for name in sorted(tensors)}
@@ -275,15 +329,24 @@ def write_configuration(directory, settings, variant):
         **variant.get("extra_keys", {}), **variant.get("published_keys", {}),
         torch_dtype=str(variant["dtype"]).removeprefix("torch."))
     del written["pad_token_id"]
+    if "weights" in variant:
+        written["quantization_config"] = quantise.KINDS[variant["weights"]][2]
     if variant.get("rope_layout") == "parameters":
         written["rope_parameters"] = dict(
             rope_theta=variant["rope_theta"], **(variant["rope_scaling"] or dict(rope_type="default")))
         if "rotated_share" in variant:
             written["rope_parameters"]["partial_rotary_factor"] = variant["rotated_share"]
+        written["rope_parameters"].update(variant.get("rope_keys", {}))
         written["dtype"] = written.pop("torch_dtype")
     else:
         written["rope_theta"] = variant["rope_theta"]
         written["rope_scaling"] = variant["rope_scaling"]
+    if family_of(variant) == "qwen3_5_moe":
+        written = dict(
+            architectures=["Qwen3_5MoeForConditionalGeneration"], model_type="qwen3_5_moe", image_token_id=319,
+            tie_word_embeddings=written["tie_word_embeddings"], vision_config=dict(model_type="qwen3_5_moe", depth=1),
+            text_config={**written, "model_type": "qwen3_5_moe_text"})
+        del written["text_config"]["architectures"]
     (directory / "config.json").write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")
 
 
@@ -311,7 +374,8 @@ def write_tokenizer(directory, vocabulary_size):
 
 
 def configuration_of(settings, variant, **others):
-    kind = getattr(transformers, FAMILIES[family_of(variant)][0] + "Config")
+    text = "Text" if family_of(variant).startswith("qwen3_5_moe") else ""
+    kind = getattr(transformers, FAMILIES[family_of(variant)][0] + text + "Config")
     return kind(**settings, **variant.get("extra_keys", {}), **others)
 
 
@@ -330,6 +394,7 @@ def reference(settings, variant, stored):
     rope = dict(rope_theta=variant["rope_theta"], **(variant["rope_scaling"] or dict(rope_type="default")))
     if "rotated_share" in variant:
         rope["partial_rotary_factor"] = variant["rotated_share"]
+    rope.update(variant.get("rope_keys", {}))
     configuration = configuration_of(settings, variant, rope_parameters=rope)
     configuration._attn_implementation = "eager"
     with tempfile.TemporaryDirectory() as directory:
@@ -424,13 +489,18 @@ def make(name):
     if settings["tie_word_embeddings"]:
         stored.pop("lm_head.weight", None)
     # The reference always gets the split form: it is the one that is published.
-    oracle = reference(settings, variant, split_experts(stored, family_of(variant)))
+    meant = split_experts(stored, family_of(variant))
     if family_of(variant) == "yi_lightning":
         stored = yi_lightning.fuse_experts(stored) if variant.get("fused") else stored
     elif not variant.get("fused"):
-        stored = split_experts(stored, family_of(variant))
+        stored = meant
+    if "weights" in variant:
+        stored, meant = quantise.quantise(stored, variant["weights"])
+    oracle = reference(settings, variant, meant)
     if variant.get("extra_keys", {}).get("num_nextn_predict_layers"):
         add_predicting_layer(stored, settings)
+    if family_of(variant) == "qwen3_5_moe":
+        stored = as_published_with_images(stored, settings)
     write_weights(directory, stored, variant["shards"])
     write_configuration(directory, settings, variant)
     write_tokenizer(directory, settings["vocab_size"])

@@ -82,7 +82,7 @@ import Testing
 
     @Test func refusesPartialBlocks() {
         let bytes = [UInt8](repeating: 0, count: 144)
-        #expect(throws: KernelError.matrixBlocksPartial(columns: 100, format: .q4K)) {
+        #expect(throws: KernelError.matrixBlocksPartial(columns: 100, format: .stored(.q4K))) {
             _ = try bytes.withUnsafeBytes { (source) throws(KernelError) in
                 try PackedMatrix(packing: source, rows: 1, columns: 100, format: .q4K)
             }

@@ -40,6 +40,21 @@ import Testing
             "vocab_size": 320, "max_position_embeddings": 512, "num_local_experts": 8, "num_experts_per_tok": 2,
             "intermediate_size": 32, "rope_theta": 1_000_000, "sliding_window": nil,
         ],
+        "qwen3_5_moe": [
+            "image_token_id": 319, "tie_word_embeddings": false, "vision_config": ["depth": 1],
+            "text_config": [
+                "model_type": "qwen3_5_moe_text", "hidden_size": 64, "num_hidden_layers": 8, "num_attention_heads": 4,
+                "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 320, "max_position_embeddings": 512,
+                "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 24, "hidden_act": "silu",
+                "shared_expert_intermediate_size": 40, "attn_output_gate": true, "full_attention_interval": 4,
+                "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 16,
+                "linear_value_head_dim": 24, "linear_conv_kernel_dim": 4, "mlp_only_layers": [],
+                "rope_parameters": [
+                    "rope_type": "default", "rope_theta": 10_000_000, "partial_rotary_factor": 0.25,
+                    "mrope_section": [1, 1, 0],
+                ],
+            ],
+        ],
     ]
 
     static func describe(
@@ -111,6 +126,96 @@ import Testing
     @Test func mixtralsWindowCountsWhereItStands() throws {
         #expect(try Self.describe("mixtral").layers[0].groupedQuery.windowTokens == nil)
         #expect(try Self.describe("mixtral", ["sliding_window": 24]).layers[0].groupedQuery.windowTokens == 24)
+    }
+
+    /// Describes Qwen3.5 with other members of `text_config`.
+    static func describeQwen35(_ changes: [String: JSON], tensors: Set<String> = []) throws -> ModelDescription {
+        guard case .object(let members) = published["qwen3_5_moe"], case .object(var text) = members["text_config"]
+        else { preconditionFailure("the text part has a configuration of its own") }
+        for (key, value) in changes { text[key] = value }
+        return try describe("qwen3_5_moe", ["text_config": .object(text)], tensors: tensors)
+    }
+
+    @Test func qwen35MixesDeltaRulesAndGatedAttention() throws {
+        let model = try Self.describe("qwen3_5_moe")
+        let isFull = model.layers.map { layer in
+            guard case .groupedQuery(let shape) = layer.attention else { return false }
+            return shape.hasOutputGate
+        }
+        #expect(isFull == [false, false, false, true, false, false, false, true])
+        guard case .gatedDelta(let delta) = model.layers[1].attention else { return }
+        #expect(delta.heads == DeltaShape(keyHeadCount: 2, valueHeadCount: 4, keyDim: 16, valueDim: 24))
+        #expect(delta.convolutionTaps == 4)
+        #expect(delta.mixed.weight == "model.language_model.layers.1.linear_attn.in_proj_qkv.weight")
+        #expect(model.layers[3].groupedQuery.rotary.inverseFrequencies.count == 2)
+        #expect(model.normOffset == 1)
+        #expect(model.headName == "lm_head.weight")
+        #expect(model.mixtures[0].router.rule == RouterRule(scoring: .softmax, expertsPerToken: 2, normalises: true))
+        #expect(
+            model.mixtures[7].sharedExpertGateName == "model.language_model.layers.7.mlp.shared_expert_gate.weight")
+        #expect(model.mixtures[7].sharedExpert?.width == 40)
+    }
+
+    @Test func qwen35LayersMayBeListed() throws {
+        let types: JSON = ["full_attention", "linear_attention", "full_attention"]
+        let model = try Self.describeQwen35(["layer_types": types, "num_hidden_layers": 3])
+        #expect(model.layers.map { $0.attention.isGatedDelta } == [false, true, false])
+    }
+
+    @Test func qwen35HasDefaultsOfItsOwn() throws {
+        let model = try Self.describeQwen35([
+            "linear_num_key_heads": nil, "linear_num_value_heads": nil, "linear_key_head_dim": nil, "head_dim": nil,
+            "linear_value_head_dim": nil, "full_attention_interval": nil, "rope_parameters": nil,
+        ])
+        guard case .gatedDelta(let delta) = model.layers[0].attention else { return }
+        #expect(delta.heads == DeltaShape(keyHeadCount: 16, valueHeadCount: 32, keyDim: 128, valueDim: 128))
+        #expect(model.layers[3].groupedQuery.headWidth == 256)
+        #expect(model.layers[3].groupedQuery.rotary.inverseFrequencies.count == 32)
+    }
+
+    @Test func qwen35MayBeATextModelAlone() throws {
+        guard case .object(let members) = Self.published["qwen3_5_moe"], let text = members["text_config"],
+            let architecture = Registry.architectures["qwen3_5_moe_text"]
+        else { preconditionFailure("the family is registered") }
+        let model = try architecture(ConfigurationReader(text), [])
+        #expect(model.embeddingName == "model.embed_tokens.weight")
+        #expect(model.notices.isEmpty)
+    }
+
+    @Test func qwen35NamesFollowTheTensors() throws {
+        let plain = try Self.describeQwen35([:], tensors: ["model.embed_tokens.weight"])
+        #expect(plain.finalNormName == "model.norm.weight")
+        let images = try Self.describeQwen35([:], tensors: ["model.visual.patch_embed.proj.weight"])
+        #expect(images.notices == ["the model can see images, which are not served: only its text part is loaded"])
+        let tied = try Self.describe("qwen3_5_moe", ["tie_word_embeddings": true])
+        #expect(tied.headName == "model.language_model.embed_tokens.weight")
+    }
+
+    @Test(
+        arguments: [
+            ("attn_output_gate", false, "'attn_output_gate' is 'false', supported: true"),
+            ("norm_topk_prob", false, "'norm_topk_prob' is 'false', supported: true"),
+            ("mlp_only_layers", [2], "'mlp_only_layers' is '[2, …]', supported: []"),
+            ("hidden_act", "gelu", "'hidden_act' is 'gelu', supported: silu"),
+            (
+                "linear_num_value_heads", 3,
+                "'linear_num_value_heads' is 3, expected a multiple of linear_num_key_heads, 2"
+            ),
+            ("linear_conv_kernel_dim", 0, "'linear_conv_kernel_dim' is 0, expected a whole number from 1 to 64"),
+            ("linear_key_head_dim", 5000, "'linear_key_head_dim' is 5000, expected a whole number from 1 to 4096"),
+            (
+                "layer_types", ["linear_attention"],
+                "'layer_types' is [\"linear_attention\"], expected a list of 8 words, one per layer"
+            ),
+            (
+                "layer_types", .array(Array(repeating: "mamba", count: 8)),
+                "'layer_types' is 'mamba', supported: full_attention, linear_attention"
+            ),
+            ("num_experts", nil, "'num_experts' is missing"),
+        ] as [(String, JSON, String)])
+    func qwen35VariantsAreRefused(key: String, value: JSON, message: String) {
+        let error = #expect(throws: ModelError.self) { try Self.describeQwen35([key: value]) }
+        #expect(error?.description == "config.json: " + message)
     }
 
     @Test(

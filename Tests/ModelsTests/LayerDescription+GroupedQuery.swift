@@ -7,3 +7,11 @@ extension LayerDescription {
         return shape
     }
 }
+
+extension AttentionDescription {
+    /// Whether it is one of gated delta rules.
+    var isGatedDelta: Bool {
+        guard case .gatedDelta = self else { return false }
+        return true
+    }
+}

@@ -55,7 +55,7 @@ import Testing
 
     @Test func gptOssHasClampedExpertsWithBiases() throws {
         let mixture = try Self.describe("gpt_oss").mixtures[2]
-        #expect(mixture.storage == .interleaved(prefix: "model.layers.2.mlp.experts"))
+        #expect(mixture.storage == .interleaved(prefix: "model.layers.2.mlp.experts", isTransposed: true))
         #expect(mixture.activation == GatedActivation(limit: 7, slope: 1.702, offset: 1))
         #expect(mixture.router.weightName == "model.layers.2.mlp.router.weight")
         #expect(mixture.router.biasName == "model.layers.2.mlp.router.bias")

@@ -13,6 +13,8 @@ extension Limits {
         public static let matrixRowsMax = 1 << 24
         /// Most columns of a packed matrix.
         public static let matrixColumnsMax = 1 << 24
+        /// Most columns of a matrix of codes in groups, and of one such group.
+        public static let groupedColumnsMax = 1 << 20
         /// Memory for weights is taken from the system in pieces of this size, in bytes; a larger matrix has its own.
         public static let weightPieceBytes = 64 << 20
         /// Most groups that a router's experts are divided into; the kernel has room for so many.

@@ -8,6 +8,10 @@ extension Limits {
         public static let layersMax = 4096
         /// Most query heads.
         public static let headsMax = 4096
+        /// Widest head of a recurrent layer, whose state is as large as the product of two of them.
+        public static let recurrentHeadMax = 4096
+        /// Most inputs that a convolution joins.
+        public static let convolutionTapsMax = 64
         /// Most experts of a layer.
         public static let expertsMax = 65_536
         /// Most shared experts of a layer; they are stored as one that is so many times as wide.

@@ -15,6 +15,7 @@
 #define BLOCK_TOKENS_MAX 8
 #define ATTENTION_SCORE_TILE 8
 #define ATTENTION_VALUE_HEADS 4
+#define DELTA_PARTS 2
 #define ATTENTION_VALUE_PARTS 4
 #define ATTENTION_IN_KEYS_HEADS 4
 #define ATTENTION_IN_KEYS_DIMS 4
@@ -69,6 +70,16 @@ INLINE lanes lanes_load_bf16(const void *source) {
 
 INLINE lanes lanes_load_f16(const void *source) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)source));
+}
+
+INLINE lanes lanes_load_e4m3(const void *source) {
+    const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)source));
+    // The sign was copied into what becomes the exponent's first bit.
+    const __m256i half = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16((short)0xbf80));
+    const __mmask16 numbers = _mm256_test_epi16_mask(
+        _mm256_andnot_si256(half, _mm256_set1_epi16(0x3f80)), _mm256_set1_epi16(-1));
+    const __m256i nan = _mm256_or_si256(half, _mm256_set1_epi16(0x7c00));
+    return _mm512_cvtph_ps(_mm256_mask_mov_epi16(nan, numbers, half));
 }
 
 INLINE lanes lanes_load_int8(const void *source) {

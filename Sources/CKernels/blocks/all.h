@@ -7,6 +7,8 @@
 
 #include "super.h"
 
+#include "groups.h"
+
 typedef struct block_shape {
     int subs; // sub-blocks of 32 columns
     int bytes; // of a block of 16 rows
@@ -23,13 +25,22 @@ static const block_shape block_shapes[COLONY_BLOCK_FORMAT_COUNT] = {
     [COLONY_BLOCK_Q3_K] = {8, 16 * 110, 2, 0, 4, 0},   [COLONY_BLOCK_Q4_K] = {8, 16 * 144, 1, 1, 0, 0},
     [COLONY_BLOCK_Q5_K] = {8, 16 * 176, 1, 1, 0, 0},   [COLONY_BLOCK_Q6_K] = {8, 16 * 210, 2, 0, 32, 0},
     [COLONY_BLOCK_IQ4_NL] = {1, 16 * 18, 1, 0, 128, 1}, [COLONY_BLOCK_IQ4_XS] = {8, 16 * 136, 1, 0, 128, 1},
-    [COLONY_BLOCK_MXFP4] = {1, 16 * 17, 1, 0, 12, 0},
+    [COLONY_BLOCK_MXFP4] = {1, 16 * 17, 1, 0, 12, 0},   [COLONY_BLOCK_INT4] = {1, 16 * 16, 1, 0, 8, 0},
+    [COLONY_BLOCK_INT4_ZEROS] = {1, 16 * 16, 1, 0, 8, 0}, [COLONY_BLOCK_INT8] = {1, 16 * 32, 1, 0, 128, 1},
+    [COLONY_BLOCK_INT8_ZEROS] = {1, 16 * 32, 1, 0, 128, 1},
 };
+
+/// Whether scales lie at the start of a panel, see `groups.h`, instead of in each block.
+INLINE int block_is_grouped(const int format) { return format >= COLONY_BLOCK_INT4; }
 
 /// Codes of columns 4 vector to 4 vector + 3 of a sub-block, one word per row.
 INLINE words block_codes(const int format, const unsigned char *block, const int sub, const int vector) {
     switch (format) {
+    case COLONY_BLOCK_INT8:
+    case COLONY_BLOCK_INT8_ZEROS:
     case COLONY_BLOCK_Q8_0: return q8_0_codes(block, vector);
+    case COLONY_BLOCK_INT4:
+    case COLONY_BLOCK_INT4_ZEROS:
     case COLONY_BLOCK_Q4_0:
     case COLONY_BLOCK_Q4_1: return nibbles(block, vector);
     case COLONY_BLOCK_Q5_0:

@@ -126,3 +126,20 @@ void colony_pack_blocks(
         }
     }
 }
+
+void colony_pack_codes(const uint8_t *codes, void *target, size_t columns, int bits) {
+    unsigned char *words = target;
+    const size_t vectors = bits == 4 ? 4 : 8;
+    for (size_t first = 0; first < columns; first += COLONY_BLOCK_COLUMNS, words += vectors * 4 * COLONY_LANES) {
+        const uint8_t *block = codes + first * COLONY_LANES;
+        for (size_t column = 0; column < vectors * 4; column++) {
+            unsigned char *place = words + column / 4 * 4 * COLONY_LANES + column % 4;
+            for (size_t row = 0; row < COLONY_LANES; row++) {
+                unsigned code = block[column * COLONY_LANES + row];
+                // Columns 16 to 31 of 4-bit codes lie in the high halves of columns 0 to 15.
+                if (bits == 4) code = (code & 15) | (unsigned)(block[(column + 16) * COLONY_LANES + row] << 4);
+                place[row * 4] = (unsigned char)code;
+            }
+        }
+    }
+}

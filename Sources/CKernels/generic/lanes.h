@@ -16,6 +16,7 @@
 #define BLOCK_TOKENS_MAX 1
 #define ATTENTION_SCORE_TILE 4
 #define ATTENTION_VALUE_HEADS 1
+#define DELTA_PARTS 1
 #define ATTENTION_VALUE_PARTS 1
 #define ATTENTION_IN_KEYS_HEADS 1
 #define ATTENTION_IN_KEYS_DIMS 1
@@ -96,6 +97,17 @@ INLINE lanes lanes_load_f16(const void *source) {
     __builtin_memcpy(stored, source, sizeof stored);
     lanes r;
     EACH r.at[i] = float_of_half(stored[i]);
+    return r;
+}
+
+/// 2^-8 times the value of e4m3: a half with the same fields. Only the largest magnitude is a NaN, and nothing infinite.
+INLINE lanes lanes_load_e4m3(const void *source) {
+    const uint8_t *codes = source;
+    lanes r;
+    EACH {
+        const uint16_t nan = (codes[i] & 0x7f) == 0x7f ? 0x7c00 : 0;
+        r.at[i] = float_of_half((uint16_t)((codes[i] & 0x80) << 8 | (codes[i] & 0x7f) << 7 | nan));
+    }
     return r;
 }
 

@@ -16,11 +16,13 @@
 /// How a weight is stored; the index of the table's `linear` and `decode`.
 enum { COLONY_FORMAT_BF16 = 0, COLONY_FORMAT_F16 = 1, COLONY_FORMAT_F32 = 2, COLONY_FORMAT_COUNT = 3 };
 
-/// How weights are stored in blocks; the index of the table's `linear_blocks`.
+/// How weights are stored in blocks; the index of the table's `linear_blocks`. The last four are codes of 32 columns
+/// whose scales lie apart, see `colony_group_layout`; those with zeros have a zero point for each scale.
 enum {
     COLONY_BLOCK_Q8_0, COLONY_BLOCK_Q4_0, COLONY_BLOCK_Q4_1, COLONY_BLOCK_Q5_0, COLONY_BLOCK_Q5_1,
     COLONY_BLOCK_Q2_K, COLONY_BLOCK_Q3_K, COLONY_BLOCK_Q4_K, COLONY_BLOCK_Q5_K, COLONY_BLOCK_Q6_K,
-    COLONY_BLOCK_IQ4_NL, COLONY_BLOCK_IQ4_XS, COLONY_BLOCK_MXFP4, COLONY_BLOCK_FORMAT_COUNT
+    COLONY_BLOCK_IQ4_NL, COLONY_BLOCK_IQ4_XS, COLONY_BLOCK_MXFP4, COLONY_BLOCK_INT4, COLONY_BLOCK_INT4_ZEROS,
+    COLONY_BLOCK_INT8, COLONY_BLOCK_INT8_ZEROS, COLONY_BLOCK_FORMAT_COUNT
 };
 
 /// Columns that share one activation scale.
@@ -34,6 +36,21 @@ typedef struct colony_activation_block {
     int32_t sum; // of all codes
     int32_t first_sum; // of the first 16 codes
 } colony_activation_block;
+
+/// Codes of which many neighbouring columns, a group, share a scale. A panel is
+///     [groups][scale of 16 rows, or one f32 for all of them], [groups][zero of 16 rows], padding to 64 bytes,
+///     then the codes: of integers [columns / 32][codes of 16 rows], of e4m3 [columns][16 rows].
+typedef struct colony_group_layout {
+    size_t group_columns; // a multiple of 32; the last group may have fewer
+    uint64_t group_inverse; // 2^32 / (group_columns / 32), rounded up: block * inverse >> 32 is the block's group
+    size_t zeros_offset; // of the first zero, in a panel
+    size_t codes_offset; // of the first code, in a panel
+    size_t panel_bytes;
+    int scale_format; // a COLONY_FORMAT_…
+    int is_shared; // whether all rows of a panel have one scale, an f32
+    int zero_base; // what stored zeros have too little
+    const int32_t *_Nullable column_order; // per stored column the column of the input that it meets, or null
+} colony_group_layout;
 
 /// One linear layer for a list of tokens. A null index list means the identity.
 typedef struct colony_linear_arguments {
@@ -52,6 +69,7 @@ typedef struct colony_linear_arguments {
     size_t columns;
     size_t tokens;
     size_t prefetch_bytes; // how far ahead weights in blocks are asked for
+    colony_group_layout groups; // of codes whose scales lie apart
 } colony_linear_arguments;
 
 /// How keys and values are stored; the index of the table's `attention_…` and `store_key_value`.
@@ -105,6 +123,35 @@ typedef struct colony_gated_activation {
     float offset; // added to up
 } colony_gated_activation;
 
+/// A convolution over the rows of one sequence, each channel by itself; see `operations/convolution.h`.
+typedef struct colony_convolution_arguments {
+    const float *_Nullable weights; // [taps][channels], the newest input's last
+    float *_Nullable state; // [taps - 1][channels]: the inputs before, oldest first; becomes those before the next
+    const float *_Nullable input; // [rows][channels]
+    float *_Nullable output; // the same shape, other memory
+    size_t channels;
+    size_t taps; // at least 1
+    size_t rows;
+} colony_convolution_arguments;
+
+/// The gated delta rule of one head over the rows of one sequence; see `operations/delta.h`. What belongs to the next
+/// row is `…_stride` floats further on.
+typedef struct colony_delta_arguments {
+    float *_Nullable state; // [value_dim / 16, rounded up][key_dim][16]
+    const float *_Nullable query; // [key_dim]
+    const float *_Nullable key; // [key_dim]
+    const float *_Nullable value; // [value_dim]
+    const float *_Nullable decay; // 1
+    const float *_Nullable beta; // 1
+    float *_Nullable output; // [value_dim]
+    size_t input_stride;
+    size_t gate_stride;
+    size_t output_stride;
+    size_t rows; // at least 1
+    size_t key_dim;
+    size_t value_dim;
+} colony_delta_arguments;
+
 /// How a router turns logits into scores; the index of the table's `router_scores`.
 enum { COLONY_ROUTER_SOFTMAX, COLONY_ROUTER_SIGMOID, COLONY_ROUTER_SCORING_COUNT };
 
@@ -131,13 +178,19 @@ typedef struct colony_kernel_table {
     colony_linear_kernel _Nonnull linear[COLONY_FORMAT_COUNT];
     colony_linear_kernel _Nonnull linear_blocks[COLONY_BLOCK_FORMAT_COUNT]; // 8-bit activations
     colony_linear_kernel _Nonnull linear_blocks_exact[COLONY_BLOCK_FORMAT_COUNT]; // f32 activations
+    colony_linear_kernel _Nonnull linear_e4m3; // 8-bit floats in groups, f32 activations
     void (*quantise)(const float *input, colony_activation_block *blocks, size_t columns);
     void (*_Nonnull decode[COLONY_FORMAT_COUNT])(const void *source, float *output, size_t count);
     void (*gated_activation)(
         const colony_gated_activation *activation, const float *gate, const float *up, float *output, size_t count);
+    void (*sigmoid_multiply)(const float *gate, float *values, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
     void (*layer_norm)(
         const float *input, const float *weight, const float *bias, float epsilon, float *output, size_t width);
+    void (*l2_norm)(float *row, float scale, float epsilon, size_t width); // in place
+    void (*causal_convolution)(const colony_convolution_arguments *arguments, size_t first_channel, size_t count);
+    void (*delta_gates)(const float *rates, const float *bias, float *decay, float *beta, size_t count); // in place
+    void (*delta_rule)(const colony_delta_arguments *arguments, size_t first_group, size_t count); // 16 dimensions each
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
     void (*rotate_interleaved)(
         const float *source, float *target, const float *cosine, const float *sine, size_t half);
@@ -194,6 +247,10 @@ void colony_choose_greatest(const float *values, size_t count, size_t chosen, ui
 void colony_gather_keys(
     const colony_key_value_layout *layout, size_t number_bytes, void *_Nonnull const *_Nonnull blocks,
     const uint32_t *positions, size_t count, void *target);
+
+/// One panel of integer codes, `bits` (4 or 8) each: [columns][16 rows], a byte each, to [columns / 32][codes of 16
+/// rows]; `columns` is a multiple of 32.
+void colony_pack_codes(const uint8_t *codes, void *target, size_t columns, int bits);
 
 /// The index of the largest value that is a number, the lowest of equals; 0 if there is none.
 size_t colony_index_of_greatest(const float *values, size_t count);

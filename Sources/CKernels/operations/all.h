@@ -6,8 +6,9 @@
 //                    _scale_by_power(p, t) (see exponential.h), _load_bf16, _load_f16, _load_f32, _load_int8 (any
 //                    alignment), _store_f16 (to the nearest, ties to even; the caller saturates), _store_int8 (of
 //                    whole numbers), _tree_sum (the canonical tree: lanes (i, i+8), then (i, i+4), (i, i+2),
-//                    (i, i+1)), _greatest_of (the largest lane that is a number, -inf if there is none)
-//   LINEAR_*, ATTENTION_*, BLOCK_*   tile sizes that fill the registers of the machine
+//                    (i, i+1)), _greatest_of (the largest lane that is a number, -inf if there is none), _load_e4m3
+//                    (16 values of e4m3, each times 2^-8: exact, and no subnormal ones)
+//   LINEAR_*, ATTENTION_*, BLOCK_*, DELTA_*   tile sizes that fill the registers of the machine
 #pragma STDC FP_CONTRACT OFF
 
 #ifndef UNROLL
@@ -22,6 +23,8 @@
 
 #include "elementwise.h"
 #include "norm.h"
+#include "convolution.h"
+#include "delta.h"
 #include "router.h"
 #include "linear_finish.h"
 #include "quantise.h"
@@ -31,6 +34,7 @@
 #include "index_scores.h"
 #include "../blocks/all.h"
 #include "linear_blocks.h"
+#include "linear_e4m3.h"
 #include "ceilings.h"
 
 #define FORMAT bf16
@@ -54,19 +58,27 @@ static const colony_kernel_table table = {
     .linear = {linear_bf16, linear_f16, linear_f32},
     .linear_blocks =
         {linear_q8_0, linear_q4_0, linear_q4_1, linear_q5_0, linear_q5_1, linear_q2_k, linear_q3_k, linear_q4_k,
-         linear_q5_k, linear_q6_k, linear_iq4_nl, linear_iq4_xs, linear_mxfp4},
+         linear_q5_k, linear_q6_k, linear_iq4_nl, linear_iq4_xs, linear_mxfp4, linear_int4, linear_int4_zeros,
+         linear_int8, linear_int8_zeros},
     .linear_blocks_exact =
         {linear_exact_q8_0, linear_exact_q4_0, linear_exact_q4_1, linear_exact_q5_0, linear_exact_q5_1,
          linear_exact_q2_k, linear_exact_q3_k, linear_exact_q4_k, linear_exact_q5_k, linear_exact_q6_k,
-         linear_exact_iq4_nl, linear_exact_iq4_xs, linear_exact_mxfp4},
+         linear_exact_iq4_nl, linear_exact_iq4_xs, linear_exact_mxfp4, linear_exact_int4, linear_exact_int4_zeros,
+         linear_exact_int8, linear_exact_int8_zeros},
+    .linear_e4m3 = linear_e4m3,
     .quantise = quantise,
     .ceiling_read = ceiling_read,
     .ceiling_dot = ceiling_dot,
     .ceiling_fma = ceiling_fma,
     .decode = {decode_bf16, decode_f16, decode_f32},
     .gated_activation = gated_activation,
+    .sigmoid_multiply = sigmoid_multiply,
     .rms_norm = rms_norm,
     .layer_norm = layer_norm,
+    .l2_norm = l2_norm,
+    .causal_convolution = causal_convolution,
+    .delta_gates = delta_gates,
+    .delta_rule = delta_rule,
     .rotate = rotate,
     .rotate_interleaved = rotate_interleaved,
     .add = add,

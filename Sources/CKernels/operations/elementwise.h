@@ -1,20 +1,32 @@
 // Operations without any sum: each output depends on its own inputs only.
 #pragma STDC FP_CONTRACT OFF
 
+/// x / (1 + exp(-gate)): `gate` again for SiLU, 1 for the sigmoid.
+INLINE lanes lanes_gated(lanes x, lanes gate) {
+    lanes e = lanes_exponential(lanes_subtract(lanes_splat(-0.0f), gate));
+    return lanes_divide(x, lanes_add(lanes_splat(1.0f), e));
+}
+
 /// g = gate, at most limit; u = up, at most limit, then at least -limit (a NaN stays);
 /// output = (g / (1 + exp(-(g * slope)))) * (u + offset).
 /// Plain SiLU has no limit (infinity), slope 1 and offset -0, all of which change no bit.
 KERNEL static void gated_activation(
     const colony_gated_activation *activation, const float *gate, const float *up, float *output, size_t count) {
     const float limit = activation->limit;
-    const lanes one = lanes_splat(1.0f), slope = lanes_splat(activation->slope);
-    const lanes offset = lanes_splat(activation->offset);
+    const lanes slope = lanes_splat(activation->slope), offset = lanes_splat(activation->offset);
     for (size_t i = 0; i < count; i += COLONY_LANES) {
         lanes g = lanes_at_most(lanes_load_some(gate + i, count - i, 0), limit);
         lanes u = lanes_at_least(lanes_at_most(lanes_load_some(up + i, count - i, 0), limit), -limit);
-        lanes e = lanes_exponential(lanes_subtract(lanes_splat(-0.0f), lanes_multiply(g, slope)));
-        lanes activated = lanes_divide(g, lanes_add(one, e));
+        lanes activated = lanes_gated(g, lanes_multiply(g, slope));
         lanes_store_some(output + i, lanes_multiply(activated, lanes_add(u, offset)), count - i);
+    }
+}
+
+/// values = values / (1 + exp(-gate))
+KERNEL static void sigmoid_multiply(const float *gate, float *values, size_t count) {
+    for (size_t i = 0; i < count; i += COLONY_LANES) {
+        lanes g = lanes_load_some(gate + i, count - i, 0);
+        lanes_store_some(values + i, lanes_gated(lanes_load_some(values + i, count - i, 0), g), count - i);
     }
 }
 

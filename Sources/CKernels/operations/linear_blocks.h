@@ -4,7 +4,8 @@
 //     sum = fma(float(dot), scale * x.scale, sum)         dot = integer sum of (code - zero) * x.code, exact
 //     sum = fma(minimum, x.scaled_sum, sum)               only formats with a minimum
 // where formats with a scale per 16 columns do both for the first 16 and then for the last 16 (their minimum counts
-// with x.scale * float(sum of those x.code)). With f32 activations: the chain of `linear.h` over the decoded weights.
+// with x.scale * float(sum of those x.code)). With f32 activations: the chain of `linear.h` over the decoded weights, in
+// the order in which columns are stored.
 // One lane per row, so every tile, batch and split over panels gives the same bits.
 #pragma STDC FP_CONTRACT OFF
 
@@ -37,32 +38,71 @@ INLINE lanes block_dot(
     return words_to_lanes(chains == 1 ? even : words_sum(even, odd));
 }
 
-/// 32 columns of a panel, taken apart. Formats with one scale, or no minimum, leave the rest as it is.
+/// 32 columns of a panel, taken apart. Formats with one scale, or no minimum, leave the rest as it is; those with
+/// zeros have what `group_zero_shift` answers as a minimum.
 typedef struct block_columns {
     words codes[BLOCK_VECTORS];
     lanes scales[2], minimums[2];
 } block_columns;
 
-INLINE void block_take(const int format, const unsigned char *block, const int sub, block_columns *columns) {
+INLINE int block_has_zeros(const int format) {
+    return format == COLONY_BLOCK_INT4_ZEROS || format == COLONY_BLOCK_INT8_ZEROS;
+}
+
+/// How many bytes a panel has.
+INLINE size_t block_panel_bytes(const int format, const colony_linear_arguments *a) {
     const block_shape shape = block_shapes[format];
-    UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) columns->codes[v] = block_codes(format, block, sub, v);
+    if (block_is_grouped(format)) return a->groups.panel_bytes;
+    return a->columns / (size_t)(shape.subs * COLONY_BLOCK_COLUMNS) * (size_t)shape.bytes;
+}
+
+/// Where a panel begins; its blocks follow after `block_head_bytes`.
+INLINE const unsigned char *block_panel(const int format, const colony_linear_arguments *a, size_t panel) {
+    return (const unsigned char *)a->weights + panel * block_panel_bytes(format, a);
+}
+
+INLINE size_t block_head_bytes(const int format, const colony_linear_arguments *a) {
+    return block_is_grouped(format) ? a->groups.codes_offset : 0;
+}
+
+/// Scales and minimums of the 32 columns `index` of the panel that begins at `head`, sub-block `sub` of `block`.
+INLINE void block_take_scales(
+    const int format, const colony_linear_arguments *a, const unsigned char *head, size_t index,
+    const unsigned char *block, const int sub, block_columns *columns) {
+    const block_shape shape = block_shapes[format];
+    if (block_is_grouped(format)) {
+        const size_t group = group_of_block(&a->groups, index);
+        columns->scales[0] = group_scale(&a->groups, head, group);
+        if (block_has_zeros(format)) columns->minimums[0] = group_zero_shift(&a->groups, head, group, shape.zero);
+        return;
+    }
     UNROLL for (int half = 0; half < shape.halves; half++) {
         columns->scales[half] = block_scale(format, block, sub, half);
         if (shape.has_minimum) columns->minimums[half] = block_minimum(format, block, sub, half);
     }
 }
 
-/// Adds 32 columns to the sums of `tokens` tokens, whose activations there are `inputs[t][index]`.
+INLINE void block_take(
+    const int format, const colony_linear_arguments *a, const unsigned char *head, size_t index,
+    const unsigned char *block, const int sub, block_columns *columns) {
+    UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) columns->codes[v] = block_codes(format, block, sub, v);
+    block_take_scales(format, a, head, index, block, sub, columns);
+}
+
+/// Adds 32 columns to the sums of `tokens` tokens, whose activations there are `inputs[t][index]`. A zero's share of the
+/// dot product is a whole number, and so is the rest, both below 2^24: `fma` is exact.
 INLINE void block_add(
-    const block_shape shape, const block_columns *columns, const colony_activation_block *const *inputs, size_t index,
+    const int format, const block_columns *columns, const colony_activation_block *const *inputs, size_t index,
     lanes *sums, const int tokens) {
+    const block_shape shape = block_shapes[format];
     const int vectors = BLOCK_VECTORS / shape.halves;
     UNROLL for (int half = 0; half < shape.halves; half++) {
         UNROLL for (int t = 0; t < tokens; t++) {
             const colony_activation_block *x = inputs[t] + index;
             const int32_t sum = shape.halves == 1 ? x->sum : half ? x->sum - x->first_sum : x->first_sum;
-            const lanes dot = block_dot(
+            lanes dot = block_dot(
                 shape, columns->codes, half * vectors, vectors, x->codes, sum, tokens <= BLOCK_CHAINS_TOKENS ? 2 : 1);
+            if (block_has_zeros(format)) dot = lanes_fma(columns->minimums[0], lanes_splat((float)sum), dot);
             sums[t] = lanes_fma(dot, lanes_multiply(columns->scales[half], lanes_splat(x->scale)), sums[t]);
             if (shape.has_minimum) {
                 const float scaled_sum = shape.halves == 1 ? x->scaled_sum : x->scale * (float)sum;
@@ -85,7 +125,7 @@ BLOCK_INLINE void block_tile(
     const int format, const colony_linear_arguments *a, size_t panel, size_t token, const int tokens) {
     const block_shape shape = block_shapes[format];
     const size_t blocks = a->columns / (size_t)(shape.subs * COLONY_BLOCK_COLUMNS);
-    const unsigned char *block = (const unsigned char *)a->weights + panel * blocks * (size_t)shape.bytes;
+    const unsigned char *head = block_panel(format, a, panel), *block = head + block_head_bytes(format, a);
     const colony_activation_block *inputs[BLOCK_TOKENS_MAX];
     lanes sums[BLOCK_TOKENS_MAX];
     UNROLL for (int t = 0; t < tokens; t++) {
@@ -94,14 +134,15 @@ BLOCK_INLINE void block_tile(
         sums[t] = lanes_splat(0);
     }
     const int asks_for_panel = tokens >= BLOCK_AHEAD_TOKENS;
-    const size_t ahead = asks_for_panel ? blocks * (size_t)shape.bytes : a->prefetch_bytes;
+    const size_t ahead = asks_for_panel ? block_panel_bytes(format, a) : a->prefetch_bytes;
     for (size_t b = 0; b < blocks; b++, block += shape.bytes) {
         UNROLL for (int sub = 0; sub < shape.subs; sub++) {
             // The first tile asks for the whole next panel; the others need not again.
             if (token == 0 || !asks_for_panel) block_prefetch(shape, block + ahead, sub);
+            const size_t index = b * (size_t)shape.subs + (size_t)sub;
             block_columns columns;
-            block_take(format, block, sub, &columns);
-            block_add(shape, &columns, inputs, b * (size_t)shape.subs + (size_t)sub, sums, tokens);
+            block_take(format, a, head, index, block, sub, &columns);
+            block_add(format, &columns, inputs, index, sums, tokens);
         }
     }
     float results[BLOCK_TOKENS_MAX * COLONY_LANES];
@@ -119,7 +160,7 @@ BLOCK_INLINE void block_tile(
 
 /// Some columns of a panel, and where they are kept when they have been taken apart.
 typedef struct block_group_columns {
-    const unsigned char *block;
+    const unsigned char *head, *block;
     size_t first, count; // columns / 32
     size_t panel_bytes;
     block_columns apart[BLOCK_GROUP_SUBS];
@@ -143,12 +184,13 @@ BLOCK_INLINE void block_group_tile(
         for (size_t i = 0; i < columns->count; i += (size_t)shape.subs, block += shape.bytes) {
             UNROLL for (int sub = 0; sub < shape.subs; sub++) {
                 block_prefetch(shape, block + columns->panel_bytes, sub);
-                block_take(format, block, sub, columns->apart + i + sub);
-                block_add(shape, columns->apart + i + sub, inputs, i + (size_t)sub, kept, tokens);
+                const size_t index = columns->first + i + (size_t)sub;
+                block_take(format, a, columns->head, index, block, sub, columns->apart + i + sub);
+                block_add(format, columns->apart + i + sub, inputs, i + (size_t)sub, kept, tokens);
             }
         }
     } else {
-        for (size_t i = 0; i < columns->count; i++) block_add(shape, columns->apart + i, inputs, i, kept, tokens);
+        for (size_t i = 0; i < columns->count; i++) block_add(format, columns->apart + i, inputs, i, kept, tokens);
     }
     UNROLL for (int t = 0; t < tokens; t++) lanes_store(sums + t * COLONY_LANES, kept[t]);
 }
@@ -159,8 +201,9 @@ BLOCK_INLINE void block_group(
     const block_shape shape = block_shapes[format];
     const size_t subs = a->columns / COLONY_BLOCK_COLUMNS;
     block_group_columns columns;
-    columns.panel_bytes = subs / (size_t)shape.subs * (size_t)shape.bytes;
-    columns.block = (const unsigned char *)a->weights + panel * columns.panel_bytes;
+    columns.panel_bytes = block_panel_bytes(format, a);
+    columns.head = block_panel(format, a, panel);
+    columns.block = columns.head + block_head_bytes(format, a);
     float sums[BLOCK_GROUP_TOKENS_MAX * COLONY_LANES];
     linear_expect(a, panel, token, tokens);
     for (size_t first = 0; first < subs; first += BLOCK_GROUP_SUBS) {
@@ -213,20 +256,24 @@ INLINE void block_linear(const int format, const colony_linear_arguments *a, siz
     for (size_t panel = first_panel; panel < end; panel++) block_tiles(format, a, panel, token);
 }
 
-/// Adds 32 columns to the sums of `tokens` tokens with f32 activations at `inputs[t]`.
+/// Adds 32 columns to the sums of `tokens` tokens with f32 activations, each column's at `inputs[t][order[…]]`, or
+/// `inputs[t][column]` and on without an order.
 INLINE void block_exact_sub(
-    const int format, const unsigned char *block, const int sub, const float *const *inputs, size_t column,
+    const int format, const block_columns *columns, const float *const *inputs, size_t column, const int32_t *order,
     lanes *sums, const int tokens) {
     const block_shape shape = block_shapes[format];
     UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) {
         const int half = v * shape.halves / BLOCK_VECTORS;
-        const words codes = block_codes(format, block, sub, v);
         UNROLL for (int byte = 0; byte < 4; byte++) {
-            const words code = words_add(words_and(words_right(codes, byte * 8), 255), -shape.zero);
-            lanes weight = lanes_multiply(block_scale(format, block, sub, half), words_to_lanes(code));
-            if (shape.has_minimum) weight = lanes_add(weight, block_minimum(format, block, sub, half));
+            const words bits = words_and(words_right(columns->codes[v], byte * 8), 255);
+            lanes code = words_to_lanes(words_add(bits, -shape.zero));
+            if (block_has_zeros(format)) code = lanes_add(code, columns->minimums[0]);
+            lanes weight = lanes_multiply(columns->scales[half], code);
+            if (shape.has_minimum) weight = lanes_add(weight, columns->minimums[half]);
+            const size_t k = column + (size_t)(v * 4 + byte);
+            const size_t place = block_is_grouped(format) && order ? (size_t)order[k] : k;
             UNROLL for (int t = 0; t < tokens; t++) {
-                sums[t] = lanes_fma(weight, lanes_splat(inputs[t][column + (size_t)(v * 4 + byte)]), sums[t]);
+                sums[t] = lanes_fma(weight, lanes_splat(inputs[t][place]), sums[t]);
             }
         }
     }
@@ -236,8 +283,8 @@ INLINE void block_exact_sub(
 BLOCK_INLINE void block_exact_tile(
     const int format, const colony_linear_arguments *a, size_t panel, size_t token, const int tokens) {
     const block_shape shape = block_shapes[format];
-    const size_t columns = (size_t)(shape.subs * COLONY_BLOCK_COLUMNS), blocks = a->columns / columns;
-    const unsigned char *block = (const unsigned char *)a->weights + panel * blocks * (size_t)shape.bytes;
+    const size_t blocks = a->columns / (size_t)(shape.subs * COLONY_BLOCK_COLUMNS);
+    const unsigned char *head = block_panel(format, a, panel), *block = head + block_head_bytes(format, a);
     const float *inputs[BLOCK_TOKENS_MAX];
     lanes sums[BLOCK_TOKENS_MAX];
     UNROLL for (int t = 0; t < tokens; t++) {
@@ -246,8 +293,11 @@ BLOCK_INLINE void block_exact_tile(
     }
     for (size_t b = 0; b < blocks; b++, block += shape.bytes) {
         for (int sub = 0; sub < shape.subs; sub++) {
-            const size_t column = b * columns + (size_t)(sub * COLONY_BLOCK_COLUMNS);
-            block_exact_sub(format, block, sub, inputs, column, sums, tokens);
+            const size_t index = b * (size_t)shape.subs + (size_t)sub;
+            block_columns columns;
+            block_take(format, a, head, index, block, sub, &columns);
+            block_exact_sub(
+                format, &columns, inputs, index * COLONY_BLOCK_COLUMNS, a->groups.column_order, sums, tokens);
         }
     }
     float results[BLOCK_TOKENS_MAX * COLONY_LANES];
@@ -287,3 +337,7 @@ BLOCK_LINEAR(q6_k, COLONY_BLOCK_Q6_K)
 BLOCK_LINEAR(iq4_nl, COLONY_BLOCK_IQ4_NL)
 BLOCK_LINEAR(iq4_xs, COLONY_BLOCK_IQ4_XS)
 BLOCK_LINEAR(mxfp4, COLONY_BLOCK_MXFP4)
+BLOCK_LINEAR(int4, COLONY_BLOCK_INT4)
+BLOCK_LINEAR(int4_zeros, COLONY_BLOCK_INT4_ZEROS)
+BLOCK_LINEAR(int8, COLONY_BLOCK_INT8)
+BLOCK_LINEAR(int8_zeros, COLONY_BLOCK_INT8_ZEROS)

@@ -3,7 +3,8 @@ import CKernels
 
 /// The weights of a linear layer with its rows interleaved in panels of 16, the last panel padded with zeros:
 /// [panel][column][16 rows], or [panel][block][field][16 rows] of formats that are stored in blocks. One lane is one
-/// row, which is what makes every instruction set add in the same order. Nothing grows by it but the padding.
+/// row, which is what makes every instruction set add in the same order. Nothing grows by it but the padding. Codes in
+/// groups have the scales of a panel before its codes, see `GroupedFormat`.
 ///
 /// On a machine with several nodes of memory the panels lie in several parts, see `ThreadPlacement`.
 ///
@@ -14,14 +15,17 @@ public final class PackedMatrix: @unchecked Sendable {
     /// Input features.
     public let columns: Int
     /// How each weight is stored.
-    public let format: WeightFormat
+    public let format: MatrixFormat
     /// Size in memory, padding included.
     public let byteCount: Int
+    /// Where a panel has what, of codes in groups.
+    let groups: colony_group_layout
     /// The packed bytes of the first part, which `owner` keeps where they are.
     let base: UnsafeRawPointer
     /// Every part, where there are several.
     let parts: [Part]
     private let owner: any AnyObject & Sendable
+    private let columnOrder: ColumnOrder?
 
     /// Panels that lie together.
     struct Part {
@@ -37,14 +41,14 @@ public final class PackedMatrix: @unchecked Sendable {
         packing source: UnsafeRawBufferPointer, rows: Int, columns: Int, format: WeightFormat,
         strides: MatrixStrides? = nil, placement: WeightPlacement = .anywhere
     ) throws(KernelError) {
-        try Self.check(rows: rows, columns: columns, format: format)
+        try Self.check(rows: rows, columns: columns, format: .stored(format))
         let strides = strides ?? MatrixStrides(rows: columns, columns: 1)
         let byteSpan = strides.byteSpan(rows: rows, columns: columns, format: format)
         guard source.count == byteSpan, let sourceBase = source.baseAddress else {
             throw .matrixSizeMismatch(expectedBytes: byteSpan, foundBytes: source.count)
         }
         let rowBytes = format.byteCount(of: strides.rows)
-        try self.init(rows: rows, columns: columns, format: format, placement: placement) { panels, target in
+        try self.init(rows: rows, columns: columns, format: .stored(format), nil, placement) { panels, target in
             guard let targetBase = target.baseAddress else { return }
             let first = panels.lowerBound * panelRows
             let count = min(panels.upperBound * panelRows, rows) - first
@@ -59,11 +63,58 @@ public final class PackedMatrix: @unchecked Sendable {
         }
     }
 
+    /// Packs rows of blocks that `gather` puts together, those of some rows, one behind the other, at a time.
+    ///
+    /// Throws `matrixShapeInvalid`, `matrixBlocksPartial`, or `outOfMemory`.
+    public convenience init(
+        rows: Int, columns: Int, blocks format: WeightFormat, placement: WeightPlacement = .anywhere,
+        gather: (_ rows: Range<Int>, UnsafeMutableRawBufferPointer) -> Void
+    ) throws(KernelError) {
+        precondition(!format.isPlain, "plain weights are packed from where they lie")
+        try Self.check(rows: rows, columns: columns, format: .stored(format))
+        let rowBytes = format.byteCount(of: columns)
+        let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: panelRows * rowBytes, alignment: 64)
+        defer { scratch.deallocate() }
+        try self.init(rows: rows, columns: columns, format: .stored(format), nil, placement) { panels, target in
+            for panel in panels {
+                let range = panel * panelRows..<min((panel + 1) * panelRows, rows)
+                gather(range, UnsafeMutableRawBufferPointer(rebasing: scratch[..<(range.count * rowBytes)]))
+                guard let source = scratch.baseAddress, let base = target.baseAddress else { return }
+                colony_pack_blocks(
+                    Int32(format.tableIndex), source, base + (panel - panels.lowerBound) * scratch.count,
+                    range.count, columns, rowBytes)
+            }
+        }
+    }
+
+    /// Packs codes in groups, which `gather` fills in panel by panel. `columnOrder` says for each stored column which
+    /// column of the input it meets; it is needed where the format is reordered.
+    ///
+    /// Throws `matrixShapeInvalid`, `matrixBlocksPartial`, or `outOfMemory`.
+    public convenience init(
+        rows: Int, columns: Int, groups format: GroupedFormat, columnOrder: [Int32]? = nil,
+        placement: WeightPlacement = .anywhere, gather: (_ rows: Range<Int>, GroupedPanel) -> Void
+    ) throws(KernelError) {
+        try Self.check(rows: rows, columns: columns, format: .grouped(format))
+        let scratch = GroupedPanelScratch(format, columns: columns)
+        let panelBytes = MatrixFormat.grouped(format).panelBytes(columns: columns)
+        try self.init(
+            rows: rows, columns: columns, format: .grouped(format), columnOrder, placement
+        ) { panels, target in
+            guard let base = target.baseAddress else { return }
+            for panel in panels {
+                let range = panel * panelRows..<min((panel + 1) * panelRows, rows)
+                scratch.fill(base + (panel - panels.lowerBound) * panelBytes) { gather(range, $0) }
+            }
+        }
+    }
+
     /// A matrix that was packed before (by this `layoutVersion`) and lies at `packed`, where `owner` keeps it.
     ///
     /// Throws `matrixShapeInvalid`, `matrixBlocksPartial` or `matrixSizeMismatch`.
     package init(
-        packed: UnsafeRawBufferPointer, owner: any AnyObject & Sendable, rows: Int, columns: Int, format: WeightFormat
+        packed: UnsafeRawBufferPointer, owner: any AnyObject & Sendable, rows: Int, columns: Int, format: MatrixFormat,
+        columnOrder: [Int32]? = nil
     ) throws(KernelError) {
         try Self.check(rows: rows, columns: columns, format: format)
         byteCount = Self.byteCount(rows: rows, columns: columns, format: format)
@@ -74,6 +125,8 @@ public final class PackedMatrix: @unchecked Sendable {
         self.owner = owner
         parts = []
         (self.rows, self.columns, self.format) = (rows, columns, format)
+        self.columnOrder = Self.checked(columnOrder, columns: columns, format: format)
+        groups = Self.groups(format, columns: columns, self.columnOrder)
     }
 
     /// A matrix that was packed before, in memory of its own: `fill` writes some of the packed bytes, which begin at
@@ -81,13 +134,13 @@ public final class PackedMatrix: @unchecked Sendable {
     ///
     /// Throws `matrixShapeInvalid`, `matrixBlocksPartial` or `outOfMemory`.
     package convenience init?(
-        rows: Int, columns: Int, format: WeightFormat, placement: WeightPlacement = .anywhere,
-        fill: (_ offset: Int, UnsafeMutableRawBufferPointer) -> Bool
+        rows: Int, columns: Int, format: MatrixFormat, columnOrder: [Int32]? = nil,
+        placement: WeightPlacement = .anywhere, fill: (_ offset: Int, UnsafeMutableRawBufferPointer) -> Bool
     ) throws(KernelError) {
         try Self.check(rows: rows, columns: columns, format: format)
-        let panelBytes = panelRows * format.byteCount(of: columns)
+        let panelBytes = format.panelBytes(columns: columns)
         var isFilled = true
-        try self.init(rows: rows, columns: columns, format: format, placement: placement) { panels, target in
+        try self.init(rows: rows, columns: columns, format: format, columnOrder, placement) { panels, target in
             isFilled = isFilled && fill(panels.lowerBound * panelBytes, target)
         }
         guard isFilled else { return nil }
@@ -95,12 +148,14 @@ public final class PackedMatrix: @unchecked Sendable {
 
     /// Takes memory for each share's panels and lets `fill` write them. The shape was checked.
     private init(
-        rows: Int, columns: Int, format: WeightFormat, placement: WeightPlacement,
+        rows: Int, columns: Int, format: MatrixFormat, _ columnOrder: [Int32]?, _ placement: WeightPlacement,
         fill: (_ panels: Range<Int>, UnsafeMutableRawBufferPointer) -> Void
     ) throws(KernelError) {
         byteCount = Self.byteCount(rows: rows, columns: columns, format: format)
         (self.rows, self.columns, self.format) = (rows, columns, format)
-        let panelBytes = panelRows * format.byteCount(of: columns)
+        self.columnOrder = Self.checked(columnOrder, columns: columns, format: format)
+        groups = Self.groups(format, columns: columns, self.columnOrder)
+        let panelBytes = format.panelBytes(columns: columns)
         let panelCount = byteCount / panelBytes
         let threads = placement.threads
         var memories: [WeightMemory] = []
@@ -130,13 +185,29 @@ public final class PackedMatrix: @unchecked Sendable {
         }
     }
 
-    private static func check(rows: Int, columns: Int, format: WeightFormat) throws(KernelError) {
+    /// A kernel reads the input where the order says: it must not say anything outside.
+    private static func checked(_ order: [Int32]?, columns: Int, format: MatrixFormat) -> ColumnOrder? {
+        guard case .grouped(let groups) = format, groups.isReordered else { return nil }
+        guard let order else { preconditionFailure("reordered columns come with their order") }
+        precondition(order.count == columns && order.allSatisfy { (0..<columns).contains(Int($0)) }, "no such column")
+        return ColumnOrder(order)
+    }
+
+    private static func groups(_ format: MatrixFormat, columns: Int, _ order: ColumnOrder?) -> colony_group_layout {
+        guard case .grouped(let groups) = format else { return colony_group_layout() }
+        var layout = groups.layout(columns: columns)
+        layout.column_order = order?.base
+        return layout
+    }
+
+    private static func check(rows: Int, columns: Int, format: MatrixFormat) throws(KernelError) {
         let rowsMax = Limits.Kernels.matrixRowsMax
-        let columnsMax = Limits.Kernels.matrixColumnsMax
+        let isGrouped = if case .grouped = format { true } else { false }
+        let columnsMax = isGrouped ? Limits.Kernels.groupedColumnsMax : Limits.Kernels.matrixColumnsMax
         guard (1...rowsMax).contains(rows), (1...columnsMax).contains(columns) else {
             throw .matrixShapeInvalid(rows: rows, columns: columns, rowsMax: rowsMax, columnsMax: columnsMax)
         }
-        guard columns % format.columnsPerBlock == 0 else {
+        guard columns % format.columnsMultiple == 0 else {
             throw .matrixBlocksPartial(columns: columns, format: format)
         }
     }
@@ -146,8 +217,8 @@ public final class PackedMatrix: @unchecked Sendable {
     package static let layoutVersion: UInt32 = 1
 
     /// What a matrix of this shape occupies once it is packed, in bytes.
-    public static func byteCount(rows: Int, columns: Int, format: WeightFormat) -> Int {
-        (rows + panelRows - 1) / panelRows * panelRows * format.byteCount(of: columns)
+    public static func byteCount(rows: Int, columns: Int, format: MatrixFormat) -> Int {
+        (rows + panelRows - 1) / panelRows * format.panelBytes(columns: columns)
     }
 
     /// How many panels of 16 rows.

@@ -63,7 +63,7 @@ extension Compute {
     }
 
     /// Whether the kernel of `m` takes 8-bit activations.
-    public func takesQuantised(_ m: PackedMatrix) -> Bool { !m.format.isPlain && activations == .int8 }
+    public func takesQuantised(_ m: PackedMatrix) -> Bool { m.format.takesIntegers && activations == .int8 }
 
     /// The function that multiplies with `m`.
     func kernel(_ m: PackedMatrix) -> LinearKernel { kernels.linear(m.format, activations) }
@@ -146,6 +146,7 @@ extension PackedMatrix {
         arguments.output_stride = rows
         arguments.tokens = tokens
         arguments.prefetch_bytes = prefetchBytes
+        arguments.groups = groups
         return arguments
     }
 }

@@ -78,7 +78,7 @@ extension Compute {
     }
 
     /// Calls `body` for each row, on several threads where there is enough to do.
-    private func parallelRows(_ rows: RowsView, _ body: (Int) -> Void) {
+    func parallelRows(_ rows: RowsView, _ body: (Int) -> Void) {
         let grain = max(1, Self.floatsPerPieceMin / max(rows.width, 1))
         parallel(rows.count, grain: grain) { range in
             for row in range { body(row) }

@@ -3,7 +3,7 @@ import Kernels
 
 /// GPT-OSS (OpenAI, arXiv 2508.10925): grouped-query attention with biases and a sink in each head's softmax, a window
 /// in every other layer; a softmax router and experts with biases and a clamped activation.
-let describeGptOss: Architecture = { configuration, _ throws(ModelError) in
+let describeGptOss: Architecture = { configuration, tensorNames throws(ModelError) in
     let configuration = gptOssWithFallbacks(configuration)
     let decoder = try DecoderReader(configuration)
     let hasBias = try configuration.bool("attention_bias", default: true)
@@ -30,7 +30,9 @@ let describeGptOss: Architecture = { configuration, _ throws(ModelError) in
         let router = prefix + ".mlp.router"
         return mixture.layer(
             router: RouterDescription(weightName: router + ".weight", biasName: router + ".bias", rule: mixture.rule),
-            storage: .interleaved(prefix: prefix + ".mlp.experts"))
+            storage: .interleaved(
+                prefix: prefix + ".mlp.experts",
+                isTransposed: !tensorNames.contains(prefix + ".mlp.experts.gate_up_proj_blocks")))
     }
 }
 
@@ -43,5 +45,5 @@ private func gptOssWithFallbacks(_ configuration: ConfigurationReader) -> Config
             "original_max_position_embeddings": 4096,
         ]
     }
-    return ConfigurationReader(configuration.document, fallbacks: fallbacks)
+    return configuration.filling(fallbacks)
 }

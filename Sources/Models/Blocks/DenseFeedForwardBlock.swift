@@ -14,11 +14,12 @@ final class DenseFeedForwardBlock: Sendable {
             activation: shape.activation)
     }
 
-    /// `normed` → `projected`, both `[rows, hidden]`.
-    func forward(rows range: Range<Int>, _ state: ForwardState) {
+    /// `normed` → `projected`, both `[rows, hidden]`; each row multiplied by its scale, if there are scales.
+    func forward(rows range: Range<Int>, _ state: ForwardState, scales: [Float]? = nil) {
         let rows = Array(0..<range.count)
         let batch = ExpertBatch(
-            weights: weights, inputRows: rows, outputRows: rows, scales: Array(repeating: 1, count: rows.count))
+            weights: weights, inputRows: rows, outputRows: rows,
+            scales: scales ?? Array(repeating: 1, count: rows.count))
         state.compute.gatedExperts(
             [batch], input: state.normed.view(range), output: state.projected.view(range), scratch: &state.expertScratch
         )

@@ -35,12 +35,13 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
         let keyNorm: [Float]?
 
         init(
-            _ shape: GroupedQueryAttentionDescription, hiddenSize: Int, _ checkpoint: Checkpoint
+            _ shape: GroupedQueryAttentionDescription, _ model: ModelDescription, _ checkpoint: Checkpoint
         ) throws(WeightsError) {
             let width = shape.keyValueHeadCount * shape.headWidth
-            key = try LinearBlock(shape.key, outputs: width, inputs: hiddenSize, checkpoint)
-            value = try LinearBlock(shape.value, outputs: width, inputs: hiddenSize, checkpoint)
-            keyNorm = try shape.normWeight(shape.norms.names?.key, headCount: shape.keyValueHeadCount, checkpoint)
+            key = try LinearBlock(shape.key, outputs: width, inputs: model.hiddenSize, checkpoint)
+            value = try LinearBlock(shape.value, outputs: width, inputs: model.hiddenSize, checkpoint)
+            keyNorm = try shape.normWeight(
+                shape.norms.names?.key, headCount: shape.keyValueHeadCount, model, checkpoint)
         }
     }
 
@@ -51,15 +52,16 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
         normEpsilon = model.normEpsilon
         rotaryIndex = model.index(of: shape.rotary)
         let queryWidth = shape.headCount * shape.headWidth
-        query = try LinearBlock(shape.query, outputs: queryWidth, inputs: model.hiddenSize, checkpoint)
-        keyValue =
-            shape.sharedLayer == nil
-            ? try KeyValueProjections(shape, hiddenSize: model.hiddenSize, checkpoint) : nil
+        query = try LinearBlock(
+            shape.query, outputs: shape.hasOutputGate ? 2 * queryWidth : queryWidth, inputs: model.hiddenSize,
+            checkpoint)
+        keyValue = shape.sharedLayer == nil ? try KeyValueProjections(shape, model, checkpoint) : nil
         output = try LinearBlock(shape.output, outputs: model.hiddenSize, inputs: queryWidth, checkpoint)
         sinks = try shape.sinksName.map { name throws(WeightsError) in
             try checkpoint.tensor(name, shape: [shape.headCount]).floats()
         }
-        queryNorm = try shape.normWeight(shape.norms.names?.query, headCount: shape.headCount, checkpoint)
+        queryNorm = try shape.normWeight(shape.norms.names?.query, headCount: shape.headCount, model, checkpoint)
+        precondition(!shape.hasOutputGate || queryNorm?.count == shape.headWidth, "gated heads have norms of their own")
     }
 
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
@@ -68,8 +70,9 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
         let queries = state.query.view(range, width: shape.headCount * shape.headWidth)
         let keys = state.key.view(range, width: shape.keyValueHeadCount * shape.headWidth)
         let values = state.value.view(range, width: shape.keyValueHeadCount * shape.headWidth)
-        project(to: queries, keys, values, range, state)
-        normalise(queries, queryNorm, compute)
+        let projected = shape.hasOutputGate ? state.gate.view(range, width: 2 * queries.width) : queries
+        project(to: projected, keys, values, range, state)
+        normaliseQueries(projected, into: queries, compute)
         rotate(queries, headCount: shape.headCount, range, state)
         // All sequences of an engine share one pool, and so its layouts.
         guard let layout = rows.first?.cache.layout(layer: layer) else { return }
@@ -84,16 +87,36 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
             queries: queries, headCount: shape.headCount, spans: spans(layer: layer, rows: rows), layout: layout,
             scale: 1 / Float(shape.headWidth).squareRoot(), sinks: sinks, output: attended,
             scratch: &state.attentionScratch)
+        gate(attended, range, state)
         compute.linear(
             output.matrix, input: compute.linearInput(attended, for: [output.matrix], state.quantised),
             output: state.projected.view(range), bias: output.bias)
     }
 
-    func layout(_ format: KeyValueFormat?) -> KeyValueLayout {
-        KeyValueLayout(
-            format: format ?? ((keyValue?.key ?? query).matrix.format.isPlain ? .f32 : .f16),
-            kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
-            blockPositions: Limits.Models.keyValueBlockPositions)
+    func layout(_ format: KeyValueFormat?) -> LayerCacheLayout {
+        guard let keyValue else { return LayerCacheLayout() }
+        return .paged(
+            KeyValueLayout(
+                format: format ?? (keyValue.key.matrix.format.isPlain ? .f32 : .f16),
+                kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
+                blockPositions: Limits.Models.keyValueBlockPositions))
+    }
+
+    /// The norms of queries. With gates, which lie beside them in `projected`, they are taken from among these.
+    private func normaliseQueries(_ projected: RowsView, into queries: RowsView, _ compute: Compute) {
+        guard shape.hasOutputGate, let queryNorm else { return normalise(queries, queryNorm, compute) }
+        compute.rmsNorm(
+            RowParts(projected.reshaped(width: 2 * shape.headWidth), offset: 0, width: shape.headWidth),
+            weight: queryNorm, epsilon: normEpsilon, output: queries.reshaped(width: shape.headWidth))
+    }
+
+    /// Multiplies the output of each head by the sigmoid of its gate, if it has one.
+    private func gate(_ attended: RowsView, _ range: Range<Int>, _ state: ForwardState) {
+        guard shape.hasOutputGate else { return }
+        let both = state.gate.view(range, width: 2 * attended.width).reshaped(width: 2 * shape.headWidth)
+        state.compute.multiply(
+            attended.reshaped(width: shape.headWidth),
+            bySigmoidOf: RowParts(both, offset: shape.headWidth, width: shape.headWidth))
     }
 
     /// The `normed` rows of `range` to queries, and to keys and values where the layer has its own.
@@ -145,7 +168,7 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
 extension GroupedQueryAttentionDescription {
     /// The weight of a norm over queries or keys, which have so many heads; nil if it has no name.
     fileprivate func normWeight(
-        _ name: String?, headCount: Int, _ checkpoint: Checkpoint
+        _ name: String?, headCount: Int, _ model: ModelDescription, _ checkpoint: Checkpoint
     ) throws(WeightsError) -> [Float]? {
         guard let name else { return nil }
         let width =
@@ -153,7 +176,7 @@ extension GroupedQueryAttentionDescription {
             case .eachHead, .none: headWidth
             case .wholeProjection: headCount * headWidth
             }
-        return try checkpoint.tensor(name, shape: [width]).floats()
+        return try checkpoint.norm(name, width: width, model)
     }
 }
 

@@ -76,12 +76,13 @@ final class LatentAttentionBlock: AttentionBlock {
         return (keys, values)
     }
 
-    func layout(_ format: KeyValueFormat?) -> KeyValueLayout {
-        KeyValueLayout(
-            format: format ?? (latent.matrix.format.isPlain ? .f32 : .f16), kvHeadCount: 1,
-            keyDim: shape.cachedWidth, valueDim: shape.latentWidth,
-            blockPositions: Limits.Models.keyValueBlockPositions, hasValuesInKeys: true,
-            indexDim: shape.sparsity?.indexer?.width ?? 0)
+    func layout(_ format: KeyValueFormat?) -> LayerCacheLayout {
+        .paged(
+            KeyValueLayout(
+                format: format ?? (latent.matrix.format.isPlain ? .f32 : .f16), kvHeadCount: 1,
+                keyDim: shape.cachedWidth, valueDim: shape.latentWidth,
+                blockPositions: Limits.Models.keyValueBlockPositions, hasValuesInKeys: true,
+                indexDim: shape.sparsity?.indexer?.width ?? 0))
     }
 
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {

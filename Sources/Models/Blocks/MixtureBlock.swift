@@ -14,6 +14,7 @@ final class MixtureBlock: Sendable {
     private let routerBias: [Float]?
     private let choiceBias: [Float]?
     private let sharedExpert: DenseFeedForwardBlock?
+    private let sharedExpertGate: PackedMatrix?
 
     init(_ shape: MixtureDescription, model: ModelDescription, _ checkpoint: Checkpoint) throws(WeightsError) {
         self.shape = shape
@@ -26,6 +27,9 @@ final class MixtureBlock: Sendable {
         choiceBias = try bias(shape.router.choiceBiasName)
         sharedExpert = try shape.sharedExpert.map { shared throws(WeightsError) in
             try DenseFeedForwardBlock(shared, model: model, checkpoint)
+        }
+        sharedExpertGate = try shape.sharedExpertGateName.map { name throws(WeightsError) in
+            try checkpoint.tensor(name, shape: [1, model.hiddenSize]).packed()
         }
     }
 
@@ -45,9 +49,19 @@ final class MixtureBlock: Sendable {
         state.routing[slot] = routing
         guard let sharedExpert else { return }
         state.phases.denseSeconds += timed {
-            sharedExpert.forward(rows: range, state)
+            sharedExpert.forward(rows: range, state, scales: sharedExpertScales(range, state))
             state.compute.add(state.projected.view(range), to: state.hidden.view(range))
         }
+    }
+
+    /// What each row of the shared expert is multiplied with; nil: by nothing.
+    private func sharedExpertScales(_ range: Range<Int>, _ state: ForwardState) -> [Float]? {
+        guard let sharedExpertGate else { return nil }
+        // The router's logits are used up by now.
+        let scales = state.routerLogits.view(range, width: 1)
+        state.compute.linear(sharedExpertGate, input: state.normed.view(range), output: scales)
+        state.compute.sigmoid(scales)
+        return Array(scales.floats)
     }
 
     private func route(_ range: Range<Int>, _ state: ForwardState, _ routing: inout Routing) {

@@ -25,12 +25,12 @@ extension MixtureDescription {
         }
     }
 
-    /// Whether the projections that read an expert's input are stored in blocks.
+    /// Whether the projections that read an expert's input are stored in blocks or groups of integers.
     public func readsInputInBlocks(
         _ expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
     ) throws(WeightsError) -> Bool {
         let tensors = try tensors(of: expert, hiddenSize: hiddenSize, in: checkpoint)
-        return !tensors.gate.format.isPlain && !tensors.up.format.isPlain
+        return tensors.gate.format.takesIntegers && tensors.up.format.takesIntegers
     }
 
     private func tensors(
@@ -52,12 +52,17 @@ extension MixtureDescription {
             return (
                 pair.rows(0..<expertWidth), pair.rows(expertWidth..<2 * expertWidth), down.slice(expert.value)
             )
-        case .interleaved(let prefix):
-            let both = try checkpoint.tensor(
-                prefix + ".gate_up_proj", shape: [expertCount, hiddenSize, 2 * expertWidth])
-            let down = try checkpoint.tensor(prefix + ".down_proj", shape: [expertCount, expertWidth, hiddenSize])
-            let rows = both.slice(expert.value).transposed()
-            return (rows.rows(from: 0, by: 2), rows.rows(from: 1, by: 2), down.slice(expert.value).transposed())
+        case .interleaved(let prefix, let isTransposed):
+            func matrix(_ name: String, _ rows: Int, _ columns: Int) throws(WeightsError) -> Tensor {
+                let stored = isTransposed ? [columns, rows] : [rows, columns]
+                let matrix = try checkpoint.tensor("\(prefix).\(name)", shape: [expertCount] + stored)
+                    .slice(expert.value)
+                return isTransposed ? matrix.transposed() : matrix
+            }
+            let both = try matrix("gate_up_proj", 2 * expertWidth, hiddenSize)
+            return (
+                both.rows(from: 0, by: 2), both.rows(from: 1, by: 2), try matrix("down_proj", hiddenSize, expertWidth)
+            )
         case .stacked(let prefix):
             func slice(_ name: String, _ rows: Int, _ columns: Int) throws(WeightsError) -> Tensor {
                 try checkpoint.tensor("\(prefix).\(name)", shape: [expertCount, rows, columns]).slice(expert.value)
@@ -71,7 +76,7 @@ extension MixtureDescription {
     private func biases(
         of expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
     ) throws(WeightsError) -> ExpertBiases? {
-        guard case .interleaved(let prefix) = storage else { return nil }
+        guard case .interleaved(let prefix, _) = storage else { return nil }
         let both = try checkpoint.tensor(prefix + ".gate_up_proj_bias", shape: [expertCount, 2 * expertWidth])
             .slice(expert.value).floats()
         let down = try checkpoint.tensor(prefix + ".down_proj_bias", shape: [expertCount, hiddenSize])

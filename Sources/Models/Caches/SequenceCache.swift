@@ -1,17 +1,25 @@
+import Glibc
 import Kernels
 
-/// The keys and values of one sequence: which blocks of the pool it holds, as one table of pointers per layer, in the
-/// form in which the attention kernel reads them.
+/// What the layers keep of one sequence: which blocks of the pool it holds, as one table of pointers per layer, in the
+/// form in which the attention kernel reads them; and its recurrent states.
+///
+/// A state is that after the last computed position, `positionCount`: it cannot go back by itself. `snapshot` keeps it,
+/// `restore` brings it back.
 ///
 /// `@unchecked Sendable`: owned by the engine's thread, which is the only one that calls it.
 public final class SequenceCache: @unchecked Sendable {
-    private let pool: KeyValueBlockPool
+    private let pool: CachePool
     private let tableCapacity: Int
     private let tables: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private var blocks: [Int] = []
+    private var state: Int?
+    /// Positions whose steps are done. Where there are recurrent states it is 0 while a step runs, and after one that
+    /// failed: only a step that begins at the first position, or `restore`, makes sense then.
+    public private(set) var positionCount = 0
 
     /// An empty cache that can grow to `positionsMax` positions.
-    public init(pool: KeyValueBlockPool, positionsMax: Int) {
+    public init(pool: CachePool, positionsMax: Int) {
         self.pool = pool
         tableCapacity = (positionsMax + pool.blockPositions - 1) / pool.blockPositions
         tables = .allocate(capacity: max(1, tableCapacity * pool.layouts.count))
@@ -23,12 +31,16 @@ public final class SequenceCache: @unchecked Sendable {
     }
 
     /// Makes room for positions below `positionCount`.
-    /// - Returns: false if the pool has too few free blocks; nothing has changed then.
+    /// - Returns: false if the pool has too few free blocks, or no free state; nothing has changed then.
     public func reserve(_ positionCount: Int) -> Bool {
         let needed = (positionCount + pool.blockPositions - 1) / pool.blockPositions
         precondition(needed <= tableCapacity, "a sequence never outgrows its context")
         guard needed - blocks.count <= pool.freeBlockCount else { return false }
-        while blocks.count < needed, let block = pool.take() {
+        if pool.hasStates, state == nil {
+            guard let free = pool.takeState() else { return false }
+            state = free
+        }
+        while blocks.count < needed, let block = pool.takeBlock() {
             for layer in pool.layouts.indices {
                 tables[layer * tableCapacity + blocks.count] = pool.pointer(block: block, layer: layer)
             }
@@ -37,10 +49,12 @@ public final class SequenceCache: @unchecked Sendable {
         return true
     }
 
-    /// Gives all blocks back.
+    /// Gives everything back: the sequence starts over, if it goes on at all.
     public func release() {
-        pool.giveBack(blocks)
+        pool.giveBack(blocks: blocks, state: state)
         blocks = []
+        state = nil
+        positionCount = 0
     }
 
     /// Where `position` of `layer` is stored: its block and the place within it.
@@ -48,11 +62,64 @@ public final class SequenceCache: @unchecked Sendable {
         (table(layer: layer)[position / pool.blockPositions], position % pool.blockPositions)
     }
 
-    /// How keys and values of `layer` lie in a block.
-    func layout(layer: Int) -> KeyValueLayout { pool.layouts[layer] }
+    /// How keys and values of `layer`, which has some, lie in a block.
+    func layout(layer: Int) -> KeyValueLayout {
+        guard let layout = pool.layouts[layer].keyValues else { preconditionFailure("layer \(layer) keeps no keys") }
+        return layout
+    }
 
     /// The blocks of `layer` in order of position.
     func table(layer: Int) -> UnsafePointer<UnsafeMutableRawPointer> {
         UnsafePointer(tables + layer * tableCapacity)
+    }
+
+    /// The recurrent state of `layer`, which has one.
+    func state(layer: Int) -> UnsafeMutableRawPointer {
+        guard let state else { preconditionFailure("room is reserved before a step") }
+        return pool.pointer(state: state, layer: layer)
+    }
+
+    /// A step begins whose first position of this sequence is `position`.
+    func begin(at position: Int) {
+        guard let state else { return }
+        precondition(position == 0 || position == positionCount, "a recurrent state goes on where it stopped")
+        if position == 0 { memset(pool.pointer(state: state, layer: 0), 0, pool.stateBytes) }
+        positionCount = 0
+    }
+
+    /// The step is done; positions below `end` are computed.
+    func finish(at end: Int) { positionCount = end }
+}
+
+extension SequenceCache {
+    /// What a sequence was after some position.
+    public struct Snapshot: Sendable {
+        /// Positions that were computed.
+        public let positionCount: Int
+        fileprivate let states: [UInt8]
+
+        /// Size of the copy of the recurrent states, in bytes.
+        public var byteCount: Int { states.count }
+    }
+
+    /// The sequence as it is between two steps. Keys and values are not copied: those of computed positions never
+    /// change; recurrent states are.
+    public func snapshot() -> Snapshot {
+        guard let state else { return Snapshot(positionCount: positionCount, states: []) }
+        let bytes = UnsafeRawBufferPointer(start: pool.pointer(state: state, layer: 0), count: pool.stateBytes)
+        return Snapshot(positionCount: positionCount, states: Array(bytes))
+    }
+
+    /// Makes the sequence what it was: the next step begins at `snapshot.positionCount`. The cache still has room for
+    /// the positions before, and their keys and values in it.
+    public func restore(_ snapshot: Snapshot) {
+        precondition(
+            snapshot.positionCount <= blocks.count * pool.blockPositions, "keys and values of the snapshot are held")
+        if let state {
+            precondition(snapshot.states.count == pool.stateBytes, "a snapshot of the same model")
+            UnsafeMutableRawBufferPointer(start: pool.pointer(state: state, layer: 0), count: pool.stateBytes)
+                .copyBytes(from: snapshot.states)
+        }
+        positionCount = snapshot.positionCount
     }
 }

@@ -1,5 +1,9 @@
+import Kernels
+
 /// What lets the tokens of a sequence see each other in a layer.
 public enum AttentionDescription: Sendable {
+    /// A recurrent state that each token corrects.
+    case gatedDelta(GatedDeltaDescription)
     /// Softmax attention over keys and values of the sequence.
     case groupedQuery(GroupedQueryAttentionDescription)
     /// Softmax attention over one latent per position.
@@ -8,6 +12,7 @@ public enum AttentionDescription: Sendable {
     /// Its rotary positions; nil if it has none.
     var rotary: RotaryDescription? {
         switch self {
+        case .gatedDelta: nil
         case .groupedQuery(let shape): shape.rotary
         case .latent(let shape): shape.rotary
         }
@@ -17,17 +22,22 @@ public enum AttentionDescription: Sendable {
     var sharedLayer: Int? {
         switch self {
         case .groupedQuery(let shape): shape.sharedLayer
-        case .latent: nil
+        case .gatedDelta, .latent: nil
         }
     }
 
     /// How wide the buffers must be that it works in.
     var workspace: AttentionWorkspace {
         switch self {
+        case .gatedDelta(let shape):
+            AttentionWorkspace(
+                attended: shape.heads.valueWidth, mixed: shape.heads.mixedWidth, convolved: shape.heads.mixedWidth,
+                gate: shape.heads.valueWidth, decay: shape.heads.valueHeadCount)
         case .groupedQuery(let shape):
             AttentionWorkspace(
                 query: shape.headCount * shape.headWidth, key: shape.keyValueHeadCount * shape.headWidth,
-                value: shape.keyValueHeadCount * shape.headWidth, attended: shape.headCount * shape.headWidth)
+                value: shape.keyValueHeadCount * shape.headWidth, attended: shape.headCount * shape.headWidth,
+                gate: shape.hasOutputGate ? shape.headCount * 2 * shape.headWidth : 0)
         case .latent(let shape):
             AttentionWorkspace(
                 query: shape.headCount * shape.queryWidth, key: shape.cachedWidth,
@@ -56,6 +66,14 @@ struct AttentionWorkspace {
     var latentQuery = 0
     /// The latents that all heads of a token found.
     var attendedLatent = 0
+    /// Queries, keys and values of a token together, before a convolution.
+    var mixed = 0
+    /// The same after it.
+    var convolved = 0
+    /// What gates the output of a token; with its queries where one projection gives both.
+    var gate = 0
+    /// One number per recurrent head: what it keeps; and as many: what it learns.
+    var decay = 0
     /// All query heads of an indexer.
     var indexQuery = 0
     /// An indexer's key.
@@ -70,8 +88,9 @@ struct AttentionWorkspace {
         AttentionWorkspace(
             query: max(query, other.query), key: max(key, other.key), value: max(value, other.value),
             attended: max(attended, other.attended), narrowQuery: max(narrowQuery, other.narrowQuery),
-            latentQuery: max(latentQuery, other.latentQuery),
-            attendedLatent: max(attendedLatent, other.attendedLatent), indexQuery: max(indexQuery, other.indexQuery),
+            latentQuery: max(latentQuery, other.latentQuery), attendedLatent: max(attendedLatent, other.attendedLatent),
+            mixed: max(mixed, other.mixed), convolved: max(convolved, other.convolved), gate: max(gate, other.gate),
+            decay: max(decay, other.decay), indexQuery: max(indexQuery, other.indexQuery),
             indexKey: max(indexKey, other.indexKey), indexWeights: max(indexWeights, other.indexWeights),
             chosenCount: max(chosenCount, other.chosenCount))
     }

@@ -4,18 +4,22 @@ import Basics
 public struct ConfigurationReader: Sendable {
     /// The document, an object.
     public let document: JSON
-    private let fallbacks: [String: JSON]
+    private var defaults: [String: JSON] = [:]
 
-    /// Reads from `document`; `fallbacks` are what a family has where a key is missing.
-    public init(_ document: JSON, fallbacks: [String: JSON] = [:]) {
-        self.document = document
-        self.fallbacks = fallbacks
-    }
+    /// Reads from `document`.
+    public init(_ document: JSON) { self.document = document }
 
     /// The value of `key`; nil if it is missing or null.
     public func value(_ key: String) -> JSON? {
-        guard let value = document[key], !value.isNull else { return fallbacks[key] }
+        guard let value = document[key], !value.isNull else { return defaults[key] }
         return value
+    }
+
+    /// The same with what a family has where a key is missing or null.
+    func filling(_ defaults: [String: JSON]) -> ConfigurationReader {
+        var result = self
+        result.defaults = defaults
+        return result
     }
 
     /// A whole number within `range`; the default if the key is missing.

@@ -7,6 +7,14 @@ struct DecoderReader {
     let hiddenSize: Int
     /// Layers. Tensors of layers beyond (those that predict further tokens, as in DeepSeek-V3) are not read.
     let layerCount: Int
+    /// What the names of all tensors but the head's begin with.
+    var modelPrefix = "model"
+    /// See `ModelDescription.normOffset`.
+    var normOffset: Float = 0
+    /// Whether the embedding is the head too.
+    var isTied: Bool
+    /// See `ModelDescription.notices`.
+    var notices: [String] = []
     private let configuration: ConfigurationReader
 
     init(_ configuration: ConfigurationReader) throws(ModelError) {
@@ -14,7 +22,11 @@ struct DecoderReader {
         _ = try configuration.choice("hidden_act", of: ["silu"], default: "silu")
         hiddenSize = try configuration.integer("hidden_size", in: 1...Limits.Models.widthMax)
         layerCount = try configuration.integer("num_hidden_layers", in: 1...Limits.Models.layersMax)
+        isTied = try configuration.bool("tie_word_embeddings", default: false)
     }
+
+    /// What the names of a layer's tensors begin with.
+    func layerPrefix(_ index: Int) -> String { "\(modelPrefix).layers.\(index)" }
 
     /// The same for grouped-query attention that is the same in all layers.
     func describe(
@@ -33,7 +45,7 @@ struct DecoderReader {
         attention: (_ index: Int, _ prefix: String) -> AttentionDescription,
         feedForward: (_ index: Int, _ prefix: String) -> FeedForwardDescription
     ) throws(ModelError) -> ModelDescription {
-        let isTied = try configuration.bool("tie_word_embeddings", default: false)
+        let embeddingName = modelPrefix + ".embed_tokens.weight"
         return ModelDescription(
             family: family,
             hiddenSize: hiddenSize,
@@ -41,17 +53,19 @@ struct DecoderReader {
             contextTokensMax: try configuration.integer(
                 "max_position_embeddings", in: 1...Limits.Models.contextTokensMax),
             normEpsilon: Float(try configuration.positive("rms_norm_eps", default: normEpsilon)),
-            embeddingName: "model.embed_tokens.weight",
-            finalNormName: "model.norm.weight",
-            headName: isTied ? "model.embed_tokens.weight" : "lm_head.weight",
+            normOffset: normOffset,
+            embeddingName: embeddingName,
+            finalNormName: modelPrefix + ".norm.weight",
+            headName: isTied ? embeddingName : "lm_head.weight",
             layers: (0..<layerCount).map { index in
-                let prefix = "model.layers.\(index)"
+                let prefix = layerPrefix(index)
                 return LayerDescription(
                     attentionNormName: prefix + ".input_layernorm.weight",
                     attention: attention(index, prefix + ".self_attn"),
                     feedForwardNormName: prefix + ".post_attention_layernorm.weight",
                     feedForward: feedForward(index, prefix))
-            })
+            },
+            notices: notices)
     }
 }
 
@@ -72,6 +86,8 @@ struct AttentionReader {
         var hasOutputBias = false
         /// Whether the softmax of each head has a learned sink.
         var hasSinks = false
+        /// Whether the projection to queries gives a gate of the output beside each query.
+        var hasOutputGate = false
         /// Most positions that a token sees; nil: all.
         var windowTokens: Int?
         /// The share of a head that is rotated where the file does not say it.
@@ -122,7 +138,8 @@ struct AttentionReader {
         }
         return GroupedQueryAttentionDescription(
             headCount: headCount, keyValueHeadCount: keyValueHeadCount, headWidth: headWidth,
-            windowTokens: seesAll ? nil : variation.windowTokens, rotary: rotary,
+            windowTokens: seesAll ? nil : variation.windowTokens, hasOutputGate: variation.hasOutputGate,
+            rotary: rotary,
             query: linear("q_proj", variation.hasInputBias), key: linear("k_proj", variation.hasInputBias),
             value: linear("v_proj", variation.hasInputBias), output: linear("o_proj", variation.hasOutputBias),
             norms: norms(queryName: prefix + ".q_norm.weight", keyName: prefix + ".k_norm.weight"),

@@ -76,10 +76,10 @@ public struct MixtureDescription: Sendable {
         /// Two tensors for all experts: `prefix.gate_up_proj` `[experts, 2 · width, hidden]` and
         /// `prefix.down_proj` `[experts, hidden, width]`.
         case fused(prefix: String)
-        /// The same transposed, rows of gate and up by turns, beginning with gate: `prefix.gate_up_proj`
-        /// `[experts, hidden, 2 · width]` and `prefix.down_proj` `[experts, width, hidden]`, with biases
-        /// `prefix.gate_up_proj_bias` `[experts, 2 · width]` and `prefix.down_proj_bias` `[experts, hidden]`.
-        case interleaved(prefix: String)
+        /// The same with rows of gate and up by turns, beginning with gate, and with biases `prefix.gate_up_proj_bias`
+        /// `[experts, 2 · width]` and `prefix.down_proj_bias` `[experts, hidden]`. Where they are transposed,
+        /// `prefix.gate_up_proj` is `[experts, hidden, 2 · width]` and `prefix.down_proj` `[experts, width, hidden]`.
+        case interleaved(prefix: String, isTransposed: Bool)
         /// Three tensors per expert: `prefix.<expert>.gate_proj.weight` and so on.
         case separate(prefix: String, names: ProjectionNames = .words)
         /// Three tensors for all experts: `prefix.gate_proj` and `prefix.up_proj` `[experts, width, hidden]` and
@@ -99,6 +99,8 @@ public struct MixtureDescription: Sendable {
     public let activation: GatedActivation
     /// An FFN that every token passes beside its experts (Dai et al., arXiv 2401.06066); nil if there is none.
     public let sharedExpert: GatedFeedForwardDescription?
+    /// What the shared expert's row is multiplied with, before the sigmoid: `[1, hiddenSize]`; nil: by nothing.
+    public let sharedExpertGateName: String?
 
     /// Experts that each token picks.
     public var expertsPerToken: Int { router.rule.expertsPerToken }
@@ -106,7 +108,8 @@ public struct MixtureDescription: Sendable {
     /// Describes a router and its experts.
     public init(
         router: RouterDescription, expertCount: Int, expertWidth: Int, storage: Storage,
-        activation: GatedActivation = .silu, sharedExpert: GatedFeedForwardDescription? = nil
+        activation: GatedActivation = .silu, sharedExpert: GatedFeedForwardDescription? = nil,
+        sharedExpertGateName: String? = nil
     ) {
         self.router = router
         self.expertCount = expertCount
@@ -114,5 +117,6 @@ public struct MixtureDescription: Sendable {
         self.storage = storage
         self.activation = activation
         self.sharedExpert = sharedExpert
+        self.sharedExpertGateName = sharedExpertGateName
     }
 }

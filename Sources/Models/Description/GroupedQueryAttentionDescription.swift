@@ -19,9 +19,12 @@ public struct GroupedQueryAttentionDescription: Sendable {
     public let headWidth: Int
     /// Most positions, its own included, that a token sees; nil: all before it.
     public let windowTokens: Int?
+    /// Whether the output is multiplied by the sigmoid of gates, which the projection to queries gives beside them.
+    public let hasOutputGate: Bool
     /// Rotary positions; where they turn fewer dimensions than a head has, the others stay as they are.
     public let rotary: RotaryDescription
-    /// `[headCount · headWidth, hiddenSize]`.
+    /// `[headCount · headWidth, hiddenSize]`; with gates `[headCount · 2 · headWidth, hiddenSize]`, for each head the
+    /// query and then its gate.
     public let query: LinearNames
     /// `[keyValueHeadCount · headWidth, hiddenSize]`.
     public let key: LinearNames
@@ -40,14 +43,15 @@ public struct GroupedQueryAttentionDescription: Sendable {
 
     /// Describes an attention block.
     public init(
-        headCount: Int, keyValueHeadCount: Int, headWidth: Int, windowTokens: Int?, rotary: RotaryDescription,
-        query: LinearNames, key: LinearNames, value: LinearNames, output: LinearNames, norms: QueryKeyNorms,
-        sinksName: String? = nil, sharedLayer: Int? = nil
+        headCount: Int, keyValueHeadCount: Int, headWidth: Int, windowTokens: Int?, hasOutputGate: Bool = false,
+        rotary: RotaryDescription, query: LinearNames, key: LinearNames, value: LinearNames, output: LinearNames,
+        norms: QueryKeyNorms, sinksName: String? = nil, sharedLayer: Int? = nil
     ) {
         self.headCount = headCount
         self.keyValueHeadCount = keyValueHeadCount
         self.headWidth = headWidth
         self.windowTokens = windowTokens
+        self.hasOutputGate = hasOutputGate
         self.rotary = rotary
         self.query = query
         self.key = key

@@ -52,28 +52,30 @@ struct MixtureReader {
     }
 
     /// The mixture of a layer whose experts are under `prefix.experts`, as one by one with `names` or for all together,
-    /// and whose router is `prefix.gate`; `choiceBias` is named below `prefix`.
+    /// and whose router is `prefix.gate`; `choiceBias` and `sharedExpertGate` are named
+    /// below `prefix`.
     func layer(
         prefix: String, names: ProjectionNames = .words, choiceBias: String? = nil,
-        sharedExpert: GatedFeedForwardDescription? = nil
+        sharedExpert: GatedFeedForwardDescription? = nil, sharedExpertGate: String? = nil
     ) -> FeedForwardDescription {
         let router = RouterDescription(
             weightName: prefix + ".gate.weight", choiceBiasName: choiceBias.map { "\(prefix).\($0)" }, rule: rule)
         return layer(
-            router: router, storage: storage(prefix: prefix + ".experts", names: names), sharedExpert: sharedExpert)
+            router: router, storage: storage(prefix: prefix + ".experts", names: names), sharedExpert: sharedExpert,
+            sharedExpertGateName: sharedExpertGate.map { "\(prefix).\($0)" })
     }
 
     /// The mixture of a layer whose router and experts are described by the family itself.
     func layer(
         router: RouterDescription, storage: MixtureDescription.Storage,
-        sharedExpert: GatedFeedForwardDescription? = nil
+        sharedExpert: GatedFeedForwardDescription? = nil, sharedExpertGateName: String? = nil
     ) -> FeedForwardDescription {
         .mixture(
             MixtureDescription(
                 router: router,
                 expertCount: expertCount, expertWidth: expertWidth,
-                storage: storage, activation: activation,
-                sharedExpert: sharedExpert))
+                storage: storage, activation: activation, sharedExpert: sharedExpert,
+                sharedExpertGateName: sharedExpertGateName))
     }
 
     /// The first of `prefixes` under which the checkpoint has a router; the first if it has none.

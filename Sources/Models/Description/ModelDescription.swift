@@ -13,6 +13,9 @@ public struct ModelDescription: Sendable {
     public let contextTokensMax: Int
     /// Added to the mean square under the root of each RMS norm.
     public let normEpsilon: Float
+    /// Added to the stored weights of the norms of layers, of queries and keys, and of the last one: 1 where a family
+    /// stores them zero-centred.
+    public let normOffset: Float
     /// Name of the embedding, `[vocabularySize, hiddenSize]`.
     public let embeddingName: String
     /// Name of the last norm, `[hiddenSize]`.
@@ -23,17 +26,22 @@ public struct ModelDescription: Sendable {
     public let layers: [LayerDescription]
     /// The different rotary positions of the layers, each once.
     public let rotaries: [RotaryDescription]
+    /// What whoever serves the model should know, a sentence each.
+    public let notices: [String]
 
     /// Describes a model.
     public init(
         family: String, hiddenSize: Int, vocabularySize: Int, contextTokensMax: Int, normEpsilon: Float,
-        embeddingName: String, finalNormName: String, headName: String, layers: [LayerDescription]
+        normOffset: Float = 0, embeddingName: String, finalNormName: String, headName: String,
+        layers: [LayerDescription], notices: [String] = []
     ) {
         self.family = family
         self.hiddenSize = hiddenSize
         self.vocabularySize = vocabularySize
         self.contextTokensMax = contextTokensMax
         self.normEpsilon = normEpsilon
+        self.normOffset = normOffset
+        self.notices = notices
         self.embeddingName = embeddingName
         self.finalNormName = finalNormName
         self.headName = headName
@@ -41,23 +49,6 @@ public struct ModelDescription: Sendable {
         rotaries = layers.compactMap(\.attention.rotary).reduce(into: []) { distinct, rotary in
             if !distinct.contains(rotary) { distinct.append(rotary) }
         }
-    }
-
-    /// For each layer the number of the part of a sequence's cache that it reads, counted among the layers that have
-    /// one of their own.
-    var cacheTables: [Int] {
-        var tables: [Int] = []
-        var count = 0
-        for layer in layers {
-            if let shared = layer.attention.sharedLayer {
-                precondition(shared < tables.count, "an earlier layer is shared")
-                tables.append(tables[shared])
-            } else {
-                tables.append(count)
-                count += 1
-            }
-        }
-        return tables
     }
 
     /// Which of `rotaries` a layer has.

@@ -10,6 +10,8 @@ protocol ModelContainer: Sendable {
     var configuration: JSON { get }
     /// What goes into the digest beside the weight files.
     var digestedConfiguration: [UInt8] { get }
+    /// How weights that are stored in parts are quantised; nil where the container has no such weights.
+    var scheme: QuantisationScheme? { get throws(WeightsError) }
     /// The files with tensors, in a fixed order.
     var files: [WeightFile] { get }
     /// The tensors by the names that Hugging Face gives them.

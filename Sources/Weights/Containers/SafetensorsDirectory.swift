@@ -10,6 +10,10 @@ struct SafetensorsDirectory: ModelContainer {
     let files: [WeightFile]
     let placeOfTensor: [String: TensorPlace]
 
+    var scheme: QuantisationScheme? {
+        get throws(WeightsError) { try QuantisationScheme(configuration) }
+    }
+
     /// The directory's own name.
     var name: String { path.split(separator: "/").last.map(String.init) ?? path }
 

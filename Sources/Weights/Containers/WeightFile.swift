@@ -19,14 +19,17 @@ struct WeightFile: Sendable {
     var dataByteCount: Int { max(0, file.byteCount - dataStart) }
 
     /// The tensor `description` of this file, of a type that can serve as weights.
-    func tensor(_ description: TensorDescription, as name: String) throws(WeightsError) -> Tensor {
+    func tensor(
+        _ description: TensorDescription, as name: String, fileNumber: Int
+    ) throws(WeightsError) -> Tensor {
         guard let format = description.format else {
             throw .elementTypeUnsupported(
                 tensor: description.name, file: file.path, type: description.elementType,
                 supported: formats.map(\.rawValue))
         }
-        return Tensor(
-            name: name, shape: description.shape, format: format, file: file,
-            byteOffset: dataStart + description.dataOffset)
+        let rows = StoredRows(
+            format: format, file: file, fileNumber: fileNumber, byteOffset: dataStart + description.dataOffset,
+            count: description.shape.reduce(1, *))
+        return Tensor(name: name, shape: description.shape, source: .stored(rows))
     }
 }

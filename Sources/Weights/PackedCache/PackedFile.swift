@@ -61,19 +61,21 @@ final class PackedFile: @unchecked Sendable {
 
     /// The matrix at `position`, which `positions` has for `key`; nil if the disk does not give it.
     func matrix(
-        _ key: PackedKey, at position: Int, _ placement: WeightPlacement
+        _ key: PackedKey, at position: Int, _ columnOrder: [Int32]?, _ placement: WeightPlacement
     ) throws(KernelError) -> PackedMatrix? {
         let bytes = UnsafeRawBufferPointer(start: base + position, count: key.packedByteCount)
         // Where huge pages are not wanted, copying would bring nothing.
         guard !placement.hasNodes, hasHugePages || !placement.hasHugePages else {
             return try PackedMatrix(
-                rows: key.rows, columns: key.columns, format: key.format, placement: placement
+                rows: key.rows, columns: key.columns, format: key.format, columnOrder: columnOrder,
+                placement: placement
             ) { offset, target in Self.read(descriptor, position + offset, into: target) }
         }
         // Now, so that no token waits for the disk and a failing disk is noticed here.
         guard SystemPages.populate(base + position, bytes.count) == 0 else { return nil }
         return try PackedMatrix(
-            packed: bytes, owner: self, rows: key.rows, columns: key.columns, format: key.format)
+            packed: bytes, owner: self, rows: key.rows, columns: key.columns, format: key.format,
+            columnOrder: columnOrder)
     }
 
     private static func map(_ descriptor: Int32, byteCount: Int) -> UnsafeRawPointer? {

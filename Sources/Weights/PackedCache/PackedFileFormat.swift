@@ -7,11 +7,18 @@ struct PackedKey: Hashable, Sendable {
     let file: Int
     /// When that file was changed last, in nanoseconds since 1970: the model's digest takes samples only.
     let modifiedNanoseconds: Int64
-    /// Where the matrix begins, in bytes from the start of the file.
+    /// Where the matrix begins, in bytes from the start of the file; see `ComposedWeight.place` for weights in parts.
     let byteOffset: Int
     let rows: Int
     let columns: Int
-    let format: WeightFormat
+    let format: MatrixFormat
+
+    /// That of the transposed matrix, kept in another format.
+    func transposed(as format: WeightFormat) -> PackedKey {
+        PackedKey(
+            file: file, modifiedNanoseconds: modifiedNanoseconds, byteOffset: byteOffset, rows: columns, columns: rows,
+            format: .stored(format))
+    }
 
     /// Size of the packed matrix, in bytes.
     var packedByteCount: Int { PackedMatrix.byteCount(rows: rows, columns: columns, format: format) }
@@ -53,7 +60,7 @@ struct PackedFileFormat {
         index.reserveCapacity(entries.count * entryBytes + 8)
         for (key, position) in entries {
             append(UInt32(key.file), &index)
-            append(UInt32(WeightFormat.allCases.firstIndex(of: key.format) ?? 0), &index)
+            append(key.format.number, &index)
             append(key.modifiedNanoseconds, &index)
             for number in [key.byteOffset, key.rows, key.columns, position] { append(UInt64(number), &index) }
         }
@@ -82,19 +89,18 @@ struct PackedFileFormat {
         else { return nil }
         positions.reserveCapacity(end / Self.entryBytes)
         for start in stride(from: 0, to: end, by: Self.entryBytes) {
-            let formatNumber = Int(Self.number(index, start + 4) as UInt32)
-            guard formatNumber < WeightFormat.allCases.count,
+            guard let format = MatrixFormat(number: Self.number(index, start + 4)),
                 let byteOffset = Int(exactly: Self.number(index, start + 16) as UInt64),
                 let rows = Int(exactly: Self.number(index, start + 24) as UInt64),
                 let columns = Int(exactly: Self.number(index, start + 32) as UInt64),
                 let position = Int(exactly: Self.number(index, start + 40) as UInt64),
                 (1...Limits.Kernels.matrixRowsMax).contains(rows),
-                (1...Limits.Kernels.matrixColumnsMax).contains(columns)
+                (1...Limits.Kernels.matrixColumnsMax).contains(columns), columns % format.columnsMultiple == 0
             else { return nil }
             let key = PackedKey(
                 file: Int(Self.number(index, start) as UInt32),
                 modifiedNanoseconds: Self.number(index, start + 8), byteOffset: byteOffset, rows: rows,
-                columns: columns, format: WeightFormat.allCases[formatNumber])
+                columns: columns, format: format)
             guard position >= Self.dataStart, position % Self.alignment == 0, position <= indexOffset,
                 key.packedByteCount <= indexOffset - position
             else { return nil }

@@ -40,9 +40,9 @@ final class PackedWeights: Sendable {
     }
 
     /// The matrix as it was packed at an earlier start; nil if it was not, or cannot be had.
-    func matrix(_ key: PackedKey) -> PackedMatrix? {
+    func matrix(_ key: PackedKey, columnOrder: [Int32]?) -> PackedMatrix? {
         guard let place = places[key] else { return nil }
-        guard let matrix = try? place.file.matrix(key, at: place.position, placement) else {
+        guard let matrix = try? place.file.matrix(key, at: place.position, columnOrder, placement) else {
             cache.onEvent(.refused(reason: "\(place.file.path) cannot be read"))
             return nil
         }

@@ -101,6 +101,8 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public var expertsPerToken: Int?
         /// How keys and values are stored, e.g. `f16`, or `f32/f16` where layers differ; nil until the engine runs.
         public var keyValueFormat: String?
+        /// What recurrent layers keep of a sequence, in bytes, 0 where there are none; nil until the engine runs.
+        public var stateBytesPerSequence: Int?
         /// In which form activations meet weights in blocks, `int8` or `f32`; nil: the coordinator does not tell.
         public var activations: String?
 
@@ -108,7 +110,7 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public init(
             name: String, family: String, digest: String, contextTokensMax: Int, weightBytes: UInt64,
             layers: Int? = nil, mixtureLayers: [Int]? = nil, experts: Int? = nil, expertsPerToken: Int? = nil,
-            keyValueFormat: String? = nil, activations: String? = nil
+            keyValueFormat: String? = nil, stateBytesPerSequence: Int? = nil, activations: String? = nil
         ) {
             self.name = name
             self.family = family
@@ -120,6 +122,7 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
             self.experts = experts
             self.expertsPerToken = expertsPerToken
             self.keyValueFormat = keyValueFormat
+            self.stateBytesPerSequence = stateBytesPerSequence
             self.activations = activations
         }
     }

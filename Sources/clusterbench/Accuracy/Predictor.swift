@@ -25,10 +25,9 @@ struct Predictor {
     func logProbabilities(
         _ tokens: [TokenID], compute: Compute, keyValueFormat: KeyValueFormat
     ) throws -> [[Float]] {
-        let layouts = model.keyValueLayouts(keyValueFormat)
-        let blockCount = tokens.count / layouts[0].blockPositions + 2
-        let byteCount = blockCount * KeyValueBlockPool.blockBytes(layouts)
-        guard let pool = KeyValueBlockPool(layouts: layouts, byteCount: byteCount) else {
+        let layouts = model.cacheLayouts(keyValueFormat)
+        let byteCount = layouts.byteCount(ofPositions: tokens.count)
+        guard let pool = CachePool(layouts: layouts, byteCount: byteCount) else {
             throw MeasurementError("no memory for keys and values: \(byteCount) bytes")
         }
         let cache = SequenceCache(pool: pool, positionsMax: tokens.count)

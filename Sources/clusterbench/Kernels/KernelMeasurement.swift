@@ -14,7 +14,7 @@ struct KernelMeasurement {
     let rounds: Int
 
     /// Every token count of one format.
-    func measure(_ format: WeightFormat, tokenCounts: [Int]) throws -> [KernelResult] {
+    func measure(_ format: MatrixFormat, tokenCounts: [Int]) throws -> [KernelResult] {
         let matrices = try makeMatrices(format)
         return tokenCounts.map { tokens in
             let ceilings = Ceilings(compute: compute, reading: matrices, rounds: rounds)
@@ -27,13 +27,25 @@ struct KernelMeasurement {
         }
     }
 
-    private func makeMatrices(_ format: WeightFormat) throws -> [PackedMatrix] {
+    private func makeMatrices(_ format: MatrixFormat) throws -> [PackedMatrix] {
         let each = PackedMatrix.byteCount(rows: rows, columns: columns, format: format)
-        let bytes = SampleWeights.bytes(format, count: rows * columns)
-        return try (0..<max(1, byteCount / each)).map { _ in
+        let count = max(1, byteCount / each)
+        guard case .stored(let stored) = format else {
+            let order = (0..<columns).map { Int32($0 / 2 + $0 % 2 * (columns / 2)) }
+            return try (0..<count).compactMap { _ in
+                try PackedMatrix(
+                    rows: rows, columns: columns, format: format, columnOrder: order, placement: placement
+                ) { _, bytes in
+                    SampleWeights.fill(bytes)
+                    return true
+                }
+            }
+        }
+        let bytes = SampleWeights.bytes(stored, count: rows * columns)
+        return try (0..<count).map { _ in
             try bytes.withUnsafeBytes { (source) throws(KernelError) in
                 try PackedMatrix(
-                    packing: source, rows: rows, columns: columns, format: format, placement: placement)
+                    packing: source, rows: rows, columns: columns, format: stored, placement: placement)
             }
         }
     }
@@ -74,7 +86,7 @@ struct Ceilings {
     /// Half a gigabyte of weights that mean nothing.
     static func sampleMatrices(_ placement: WeightPlacement) throws -> [PackedMatrix] {
         try (0..<32).map { _ in
-            try PackedMatrix(rows: 1 << 12, columns: 1 << 10, format: .f32, placement: placement) { _, bytes in
+            try PackedMatrix(rows: 1 << 12, columns: 1 << 10, format: .stored(.f32), placement: placement) { _, bytes in
                 bytes.initializeMemory(as: UInt8.self, repeating: 1)
                 return true
             }
@@ -94,26 +106,26 @@ struct Ceilings {
 
 /// One line of the table.
 struct KernelResult {
-    let format: WeightFormat
+    let format: MatrixFormat
     let tokens: Int
     let gigabytesPerSecond: Double
     let gigaoperationsPerSecond: Double
     let ceilings: Ceilings
 
     private var operationCeiling: Double {
-        format.isPlain ? ceilings.floatGigaoperationsPerSecond : ceilings.integerGigaoperationsPerSecond
+        !format.takesIntegers ? ceilings.floatGigaoperationsPerSecond : ceilings.integerGigaoperationsPerSecond
     }
 
     static func header(compute: Compute, rows: Int, columns: Int) -> String {
         """
         \(rows) x \(columns), \(compute.instructionSet.rawValue), \(compute.pool.threadCount) threads, activations \
         \(compute.activations.rawValue)
-        format   tokens   GB/s   of read    GOPS   of peak
+        format               tokens   GB/s   of read    GOPS   of peak
         """
     }
 
     var line: String {
-        let name = format.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
+        let name = format.description.padding(toLength: 20, withPad: " ", startingAt: 0)
         return name
             + String(
                 format: " %6d %6.1f %7.0f %% %7.0f %7.0f %%", tokens, gigabytesPerSecond,
@@ -123,7 +135,7 @@ struct KernelResult {
 
     var json: JSON {
         .object([
-            "format": .string(format.rawValue), "tokens": .integer(Int64(tokens)),
+            "format": .string(format.description), "tokens": .integer(Int64(tokens)),
             "gigabytesPerSecond": .double(gigabytesPerSecond),
             "readGigabytesPerSecond": .double(ceilings.readGigabytesPerSecond),
             "gigaoperationsPerSecond": .double(gigaoperationsPerSecond),
@@ -137,6 +149,11 @@ private enum SampleWeights {
     static func bytes(_ format: WeightFormat, count: Int) -> [UInt8] {
         // 0x11 in every byte makes small codes, and factors and plain weights that are small numbers.
         [UInt8](repeating: 0x11, count: format.byteCount(of: count))
+    }
+
+    /// Some of each 8-bit float are subnormal.
+    static func fill(_ bytes: UnsafeMutableRawBufferPointer) {
+        for index in bytes.indices { bytes[index] = UInt8(truncatingIfNeeded: index &* 37) & 0x37 }
     }
 }
 

@@ -16,7 +16,7 @@ struct KernelsCommand: ParsableCommand {
             """)
 
     @Option(name: .long, help: "Formats, separated by commas; all of them by default.")
-    var formats = WeightFormat.allCases.map(\.rawValue).joined(separator: ",")
+    var formats = MatrixFormat.measured.map(\.description).joined(separator: ",")
 
     @Option(name: .long, help: "Rows of a matrix.")
     var rows = 768
@@ -43,11 +43,11 @@ struct KernelsCommand: ParsableCommand {
 
     private var contextTokens: [Int] { contexts.split(separator: ",").compactMap { Int($0) } }
     private var tokenCounts: [Int] { tokens.split(separator: ",").compactMap { Int($0) } }
-    private var formatList: [WeightFormat] { formats.split(separator: ",").compactMap { WeightFormat(name: $0) } }
+    private var formatList: [MatrixFormat] { formats.split(separator: ",").compactMap { MatrixFormat(name: $0) } }
 
     func validate() throws {
         guard formatList.count == formats.split(separator: ",").count, !formatList.isEmpty else {
-            let known = WeightFormat.allCases.map(\.rawValue).joined(separator: ", ")
+            let known = MatrixFormat.measured.map(\.description).joined(separator: ", ")
             throw ValidationError("formats are some of \(known)")
         }
         let limits = Limits.KernelBenchmark.self
@@ -101,9 +101,21 @@ struct KernelsCommand: ParsableCommand {
     }
 }
 
-extension WeightFormat {
+extension MatrixFormat {
+    /// All that are stored by themselves, and of those in groups the published ones: 8-bit floats in blocks of 128,
+    /// compressed-tensors, GPTQ and AWQ, and GPTQ with an order of columns.
+    fileprivate static let measured =
+        WeightFormat.allCases.map(MatrixFormat.stored)
+        + [
+            GroupedFormat(code: .e4m3, groupColumns: 128, scale: .f32, isSharedByPanel: true),
+            GroupedFormat(code: .int4, groupColumns: 32, scale: .bf16),
+            GroupedFormat(code: .int4, groupColumns: 128, scale: .f16, zeros: .storedMinusOne),
+            GroupedFormat(code: .int8, groupColumns: 128, scale: .f16, zeros: .storedMinusOne),
+            GroupedFormat(code: .int4, groupColumns: 128, scale: .f16, zeros: .storedMinusOne, isReordered: true),
+        ].map(MatrixFormat.grouped)
+
     fileprivate init?(name: Substring) {
-        guard let format = Self.allCases.first(where: { $0.rawValue.lowercased() == name.lowercased() }) else {
+        guard let format = Self.measured.first(where: { $0.description.lowercased() == name.lowercased() }) else {
             return nil
         }
         self = format

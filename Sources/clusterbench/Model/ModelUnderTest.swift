@@ -52,13 +52,13 @@ final class ModelUnderTest {
         let description = try Registry.describe(checkpoint)
         let table = try Self.loadExperts(checkpoint, description, threadCount: compute.pool.threadCount)
         let model = try Model(description, from: checkpoint)
-        let layouts = model.keyValueLayouts(keyValueFormat)
-        let blocks = (tokensPerSequenceMax / layouts[0].blockPositions + 2) * sequencesMax
+        let layouts = model.cacheLayouts(keyValueFormat)
+        let bytesPerSequence = layouts.byteCount(ofPositions: tokensPerSequenceMax)
         engine = try Engine(
             model: model,
             options: EngineOptions(
                 sequencesMax: sequencesMax, rowsMax: max(prefillChunkTokens, sequencesMax), waitingMax: sequencesMax,
-                keyValueCacheBytes: blocks * KeyValueBlockPool.blockBytes(layouts), keyValueFormat: keyValueFormat),
+                keyValueCacheBytes: bytesPerSequence * sequencesMax, keyValueFormat: keyValueFormat),
             compute: compute
         ) {
             LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize)
@@ -67,7 +67,9 @@ final class ModelUnderTest {
         let experts = Self.someMatrices(of: table)
         // A model without experts has too few matrices of its own to be read past all caches.
         readMatrices = experts.isEmpty ? try Ceilings.sampleMatrices(placement) : experts
-        keyValueText = "\(engine.keyValueFormatText), \(engine.keyValueBytesPerToken) bytes per token"
+        keyValueText =
+            "\(engine.keyValueFormatText), \(engine.keyValueBytesPerToken) bytes per token"
+            + (engine.stateBytesPerSequence > 0 ? ", \(engine.stateBytesPerSequence) bytes per sequence" : "")
         self.description = description
         weightBytes = checkpoint.tensorBytes
         bytesPerToken = try Self.bytesPerToken(checkpoint, description)

@@ -103,6 +103,50 @@ static void compare_blocks(int format, size_t bytes_per_256, size_t rows, size_t
     free(weights), free(input), free(blocks[0]), free(blocks[1]);
 }
 
+/// The layout of codes in groups of 64 columns, one of few kinds; `zeros` and `shared` as the format needs them.
+static colony_group_layout group_layout(int kind, size_t columns, size_t bits, int has_zeros, int is_shared) {
+    const size_t groups = (columns + 63) / 64;
+    const int formats[] = {COLONY_FORMAT_BF16, COLONY_FORMAT_F16, COLONY_FORMAT_F32};
+    colony_group_layout layout = {
+        .group_columns = 64, .group_inverse = (1ull << 32) / 2, .is_shared = is_shared, .zero_base = kind % 2,
+        .scale_format = is_shared ? COLONY_FORMAT_F32 : formats[kind % 3]};
+    layout.zeros_offset = is_shared ? groups * 4 : groups * 16 * (kind % 3 == 2 ? 4 : 2);
+    layout.codes_offset = (layout.zeros_offset + (has_zeros ? groups * 16 : 0) + 63) / 64 * 64;
+    layout.panel_bytes = layout.codes_offset + (columns + 31) / 32 * 32 * 16 * bits / 8;
+    return layout;
+}
+
+/// Panels of codes in groups with any bits at all.
+static void compare_groups(int format, int kind, size_t rows, size_t columns, size_t tokens) {
+    const int is_float = format < 0, bits = format == COLONY_BLOCK_INT4 || format == COLONY_BLOCK_INT4_ZEROS ? 4 : 8;
+    const int has_zeros = format == COLONY_BLOCK_INT4_ZEROS || format == COLONY_BLOCK_INT8_ZEROS;
+    const size_t panels = (rows + 15) / 16, stride = (columns + 31) / 32;
+    int32_t order[1024];
+    for (size_t i = 0; i < columns; i++) order[i] = (int32_t)(columns - 1 - i);
+    colony_linear_arguments arguments = {
+        .input_stride = columns, .quantised_stride = stride, .output = first_result, .output_stride = rows,
+        .rows = rows, .columns = columns, .tokens = tokens,
+        .groups = group_layout(kind, columns, (size_t)bits, has_zeros, is_float && kind % 2)};
+    unsigned char *weights = malloc(panels * arguments.groups.panel_bytes);
+    for (size_t i = 0; i < panels * arguments.groups.panel_bytes; i++) weights[i] = (unsigned char)next_random();
+    float *input = random_floats(tokens * columns);
+    colony_activation_block *blocks = calloc(tokens * stride, sizeof *blocks);
+    for (size_t t = 0; t < tokens; t++) generic->quantise(input + t * columns, blocks + t * stride, columns);
+    arguments.weights = weights, arguments.input = input, arguments.quantised_input = blocks;
+    for (int exact = is_float; exact < 2; exact++) {
+        if (exact && kind > 3) arguments.groups.column_order = is_float ? NULL : order;
+        arguments.output = first_result;
+        const colony_kernel_table *tables[] = {generic, neon};
+        for (int side = 0; side < 2; side++, arguments.output = second_result) {
+            if (is_float) tables[side]->linear_e4m3(&arguments, 0, panels);
+            else if (exact) tables[side]->linear_blocks_exact[format](&arguments, 0, panels);
+            else tables[side]->linear_blocks[format](&arguments, 0, panels);
+        }
+        expect_equal("groups", first_result, second_result, rows * tokens);
+    }
+    free(weights), free(input), free(blocks);
+}
+
 static void attend(const colony_kernel_table *table, int format, const colony_attention_arguments *arguments) {
     const size_t positions = arguments->layout.positions, value_dim = arguments->layout.value_dim;
     table->attention_scores[format](arguments, 0, (arguments->visible + positions - 1) / positions);
@@ -215,6 +259,43 @@ static void compare_rows(size_t width) {
     free(a), free(b), free(c);
 }
 
+/// Five rows of one head with any state, and a convolution over the same rows.
+static void compare_recurrence(size_t key_dim, size_t value_dim) {
+    const size_t groups = (value_dim + 15) / 16, floats = groups * key_dim * 16, width = 2 * key_dim + value_dim;
+    float *input = random_floats(5 * width), *gates = random_floats(10), *start = random_floats(floats + 3 * width);
+    float *weights = random_floats(4 * width), *states[2], *outputs[2] = {first_result, second_result};
+    for (int side = 0; side < 2; side++) {
+        const colony_kernel_table *table = side ? neon : generic;
+        states[side] = malloc((floats + 3 * width) * sizeof *start);
+        memcpy(states[side], start, (floats + 3 * width) * sizeof *start);
+        colony_convolution_arguments convolution = {
+            .weights = weights, .state = states[side] + floats, .input = input, .output = outputs[side],
+            .channels = width, .taps = 4, .rows = 5};
+        table->causal_convolution(&convolution, 0, width);
+        float *mixed = outputs[side], *output = mixed + 5 * width;
+        table->l2_norm(mixed, 0.5f, 1e-6f, key_dim);
+        colony_delta_arguments delta = {
+            .state = states[side], .query = mixed, .key = mixed + key_dim, .value = mixed + 2 * key_dim,
+            .decay = gates, .beta = gates + 5, .output = output, .input_stride = width, .gate_stride = 1,
+            .output_stride = value_dim, .rows = 5, .key_dim = key_dim, .value_dim = value_dim};
+        table->delta_rule(&delta, 0, groups);
+        table->sigmoid_multiply(weights, output, value_dim);
+    }
+    expect_equal("recurrence", first_result, second_result, 5 * (width + value_dim));
+    expect_equal("recurrent state", states[0], states[1], floats + 3 * width);
+    free(input), free(gates), free(start), free(weights), free(states[0]), free(states[1]);
+}
+
+static void compare_gates(void) {
+    float *a = random_floats(1000), *b = random_floats(1000), *rates = random_floats(1000), *bias = random_floats(1000);
+    memcpy(first_result, a, 4000), memcpy(second_result, a, 4000);
+    memcpy(first_result + 1000, b, 4000), memcpy(second_result + 1000, b, 4000);
+    generic->delta_gates(rates, bias, first_result, first_result + 1000, 1000);
+    neon->delta_gates(rates, bias, second_result, second_result + 1000, 1000);
+    expect_equal("delta_gates", first_result, second_result, 2000);
+    free(a), free(b), free(rates), free(bias);
+}
+
 static void compare_exponential(void) {
     static float input[FLOATS_MAX];
     for (size_t i = 0; i < FLOATS_MAX; i++) input[i] = -100 + 200.0f * (float)i / FLOATS_MAX;
@@ -250,7 +331,15 @@ int main(void) {
         [COLONY_BLOCK_Q5_K] = 176,  [COLONY_BLOCK_Q6_K] = 210,   [COLONY_BLOCK_IQ4_NL] = 144,
         [COLONY_BLOCK_IQ4_XS] = 136, [COLONY_BLOCK_MXFP4] = 136,
     };
-    for (int format = 0; format < COLONY_BLOCK_FORMAT_COUNT; format++) {
+    for (int kind = 0; kind < 6; kind++) {
+        for (size_t tokens = 1; tokens <= 13; tokens++) {
+            compare_groups(-1, kind, 1 + next_random() % 150, 1 + next_random() % 300, tokens);
+            for (int format = COLONY_BLOCK_INT4; format <= COLONY_BLOCK_INT8_ZEROS; format++) {
+                compare_groups(format, kind, 1 + next_random() % 60, 32 * (1 + next_random() % 20), tokens);
+            }
+        }
+    }
+    for (int format = 0; format < COLONY_BLOCK_INT4; format++) {
         for (size_t tokens = 1; tokens <= 7; tokens++) {
             compare_blocks(format, bytes_per_256[format], 1 + next_random() % 60, tokens);
         }
@@ -264,6 +353,8 @@ int main(void) {
         }
     }
     for (size_t width = 1; width <= 200; width++) compare_rows(width);
+    for (size_t dim = 1; dim <= 70; dim += 3) compare_recurrence(71 - dim, dim);
+    compare_gates();
     compare_exponential();
     compare_decode();
     printf("%ld comparisons, %ld failures\n", checks, failures);

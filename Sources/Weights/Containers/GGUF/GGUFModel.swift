@@ -20,6 +20,9 @@ final class GGUFModel: ModelContainer {
         case metadata(GGUFMetadata)
     }
 
+    /// Every tensor holds all that it needs.
+    var scheme: QuantisationScheme? { nil }
+
     /// The headers say it all.
     var digestedConfiguration: [UInt8] { [] }
 

@@ -1,0 +1,104 @@
+import Basics
+import Engine
+import Kernels
+import Models
+import TestSupport
+import Testing
+import Wire
+
+/// Recurrent states: what they cost, and that a sequence goes on from a snapshot as if nothing had come after it.
+@Suite struct RecurrentStateTests {
+    static let checkpoints = ["qwen3_5_moe_bf16", "qwen3_5_moe_text_f32", "qwen3_moe_bf16"]
+
+    /// One sequence that is fed by hand.
+    private final class Sequence {
+        let harness: EngineHarness
+        let cache: SequenceCache
+        private let state: ForwardState
+
+        init(_ checkpoint: String) throws {
+            harness = try EngineHarness(checkpoint: checkpoint)
+            let pool = try #require(CachePool(layouts: harness.model.cacheLayouts(), byteCount: 4 << 20))
+            cache = SequenceCache(pool: pool, positionsMax: 64)
+            state = ForwardState(harness.model.description, rowsMax: 64, compute: harness.compute)
+        }
+
+        /// Computes tokens and answers the last one's logits.
+        func feed(_ tokens: [TokenID], at position: Int) throws -> [Float] {
+            #expect(cache.reserve(position + tokens.count))
+            let rows = tokens.enumerated().map {
+                StepBatch.Row(token: $0.element, position: position + $0.offset, cache: cache)
+            }
+            try harness.model.forward(StepBatch(rows: rows), state, experts: harness.makeExperts())
+            var last: [Float] = []
+            harness.model.withLogits(ofRows: [tokens.count - 1], state) { last = Array($1) }
+            return last
+        }
+    }
+
+    private static let tokens = (0..<40).map { TokenID(Int32(3 + $0 * 29 % 300)) }
+
+    @Test(arguments: checkpoints) func aRestoredSequenceGoesOnWithTheSameBits(checkpoint: String) throws {
+        let sequence = try Sequence(checkpoint)
+        _ = try sequence.feed(Array(Self.tokens[..<20]), at: 0)
+        let snapshot = sequence.cache.snapshot()
+        #expect(snapshot.positionCount == 20)
+        let first = try (20..<30).map { try sequence.feed([Self.tokens[$0]], at: $0) }
+        // Other tokens in between, then the same again, once in one step.
+        sequence.cache.restore(snapshot)
+        _ = try sequence.feed(Array(Self.tokens[5..<19]), at: 20)
+        sequence.cache.restore(snapshot)
+        #expect(sequence.cache.positionCount == 20)
+        #expect(try (20..<30).map { try sequence.feed([Self.tokens[$0]], at: $0) } == first)
+        sequence.cache.restore(snapshot)
+        #expect(try sequence.feed(Array(Self.tokens[20..<30]), at: 20) == first[9])
+        #expect(sequence.cache.positionCount == 30)
+        sequence.cache.release()
+        #expect(sequence.cache.positionCount == 0)
+        #expect(try sequence.feed(Array(Self.tokens[..<30]), at: 0) == first[9])
+    }
+
+    /// A step that begins at the first position forgets what the memory held.
+    @Test(arguments: checkpoints) func aSequenceStartsOverFromZeros(checkpoint: String) throws {
+        let sequence = try Sequence(checkpoint)
+        let first = try sequence.feed(Self.tokens, at: 0)
+        #expect(try sequence.feed(Self.tokens, at: 0) == first)
+    }
+
+    /// States for all sequences, as long as they take no more than half.
+    @Test func theBudgetIsDividedBetweenStatesAndBlocks() throws {
+        let harness = try EngineHarness(checkpoint: "qwen3_5_moe_bf16", sequences: 8, cacheBytes: 1 << 20)
+        let layouts = harness.model.cacheLayouts()
+        #expect(layouts.map { $0.stateBytes > 0 } == [true, true, true, false])
+        #expect(layouts.map { $0.keyValues != nil } == [false, false, false, true])
+        let states = layouts.stateBytes
+        #expect(harness.engine.stateBytesPerSequence == states)
+        // [4 heads][2 x 16 dimensions][16 keys] and 3 rows of 2 x 32 + 96 inputs, f32, in three layers.
+        #expect(states == 3 * 4 * (4 * 32 * 16 + 3 * 160))
+        #expect(harness.engine.keyValueBytesPerToken == 2 * 2 * 16 * 4)
+        #expect(harness.engine.sequencesMax == 8)
+        #expect(harness.engine.cachedTokensMax == ((1 << 20) - 8 * states) / (64 * 256) * 64)
+        let small = try EngineHarness(
+            checkpoint: "qwen3_5_moe_bf16", sequences: 8, cacheBytes: 2 * states + 2 * 64 * 256)
+        #expect(small.engine.sequencesMax == 1)
+    }
+
+    @Test func aCacheThatHoldsNoSequenceIsRefusedWithTheNumbers() throws {
+        let error = #expect(throws: EngineError.self) {
+            try EngineHarness(checkpoint: "qwen3_5_moe_bf16", cacheBytes: 40_000)
+        }
+        let message =
+            "a cache of 40000 bytes cannot hold one sequence: 30336 bytes of recurrent state and one block of 16384 "
+            + "bytes"
+        #expect(error?.description == message)
+    }
+
+    /// Sequences that have to wait for a state, and preemptions that give states back, change no bit.
+    @Test(arguments: [3, 6]) func inABatchThatIsShortOfMemory(blocks: Int) throws {
+        let alone = try ExactnessTests.answers(EngineHarness(checkpoint: "qwen3_5_moe_bf16"), together: false)
+        let harness = try EngineHarness(
+            checkpoint: "qwen3_5_moe_bf16", threads: 2, cacheBytes: 3 * 30_336 + blocks * 64 * 256)
+        #expect(harness.engine.sequencesMax < 8)
+        #expect(try ExactnessTests.answers(harness, together: true) == alone)
+    }
+}
