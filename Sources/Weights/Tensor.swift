@@ -74,10 +74,16 @@ public struct Tensor: Sendable {
         }
     }
 
-    /// The matrix with rows and columns exchanged: [R, C] → [C, R]. Only of plain formats in one tensor.
-    public func transposed() -> Tensor {
-        guard shape.count == 2, case .stored(var stored) = source, stored.format.isPlain else {
-            preconditionFailure("a matrix of single weights")
+    /// The matrix with rows and columns exchanged: [R, C] → [C, R].
+    ///
+    /// Throws `elementTypeUnsupported` where weights are not numbers of their own.
+    public func transposed() throws(WeightsError) -> Tensor {
+        precondition(shape.count == 2, "a matrix, not \(shape)")
+        var stored = try storedRows()
+        guard stored.format.isPlain else {
+            throw .elementTypeUnsupported(
+                tensor: name, file: filePath, type: stored.format.rawValue,
+                supported: WeightFormat.plain.map(\.rawValue))
         }
         let strides = stored.strided?.strides ?? MatrixStrides(rows: shape[1], columns: 1)
         stored.strided = StridedMatrix(
@@ -87,20 +93,19 @@ public struct Tensor: Sendable {
 
     /// Every `step`-th row of a matrix from row `first` on, which is below `step`, a divisor of its rows:
     /// [R, C] → [R / step, C].
-    public func rows(from first: Int, by step: Int) -> Tensor {
+    ///
+    /// Throws `elementTypeUnsupported` where weights are stored in several tensors, unless as 4-bit floats.
+    public func rows(from first: Int, by step: Int) throws(WeightsError) -> Tensor {
         precondition(
             shape.count == 2 && step > 0 && (0..<step).contains(first) && shape[0] % step == 0,
             "every \(step)th row of \(shape), from \(first) on")
         let shape = [shape[0] / step, shape[1]]
-        switch source {
-        case .composed(var weight):
-            precondition(weight.codes == .pairs, "rows of blocks that lie one behind the other")
-            weight.firstRow += first * weight.rowStep
-            weight.rowStep *= step
-            return part(shape: shape, .composed(weight))
-        case .stored(let stored):
-            return part(shape: shape, .stored(stored.rows(from: first, by: step, shape: shape)))
+        guard case .composed(var weight) = source, weight.codes == .pairs else {
+            return part(shape: shape, .stored(try storedRows().rows(from: first, by: step, shape: shape)))
         }
+        weight.firstRow += first * weight.rowStep
+        weight.rowStep *= step
+        return part(shape: shape, .composed(weight))
     }
 
     private var isStrided: Bool {
@@ -245,8 +250,8 @@ public struct StoredRows: Sendable {
 
     /// From the first byte to the end of the last.
     var byteRange: Range<Int> {
-        let span = strided.map { $0.strides.byteSpan(rows: $0.rows, columns: $0.columns, format: format) }
-        return byteOffset..<byteOffset + (span ?? format.byteCount(of: count))
+        let span = strided.map { $0.strides.span(rows: $0.rows, columns: $0.columns) }
+        return byteOffset..<byteOffset + format.byteCount(of: span ?? count)
     }
 
     /// Every `step`-th row of a matrix from row `first` on; `shape` is that of the result.

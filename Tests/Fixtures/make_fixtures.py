@@ -172,6 +172,15 @@ VARIANTS = {
         family="glm4_moe", seed=21, dtype=torch.bfloat16, shards=1, weights="compressed",
         changes=dict(n_routed_experts=6, moe_intermediate_size=32),
         rope_theta=1000000.0, rope_scaling=None, extra_keys=dict(partial_rotary_factor=0.5)),
+    "gpt_oss_mxfp4": dict(
+        family="gpt_oss", seed=27, dtype=torch.bfloat16, shards=1, weights="mxfp4",
+        changes=dict(
+            num_hidden_layers=2, intermediate_size=32, num_local_experts=5, num_attention_heads=6,
+            num_key_value_heads=3, sliding_window=9),
+        rope_theta=150000.0,
+        rope_scaling=dict(
+            rope_type="yarn", factor=32.0, original_max_position_embeddings=64, beta_fast=32.0, beta_slow=1.0,
+            truncate=False)),
     "minimax_m2_fp8": dict(
         family="minimax_m2", seed=22, dtype=torch.bfloat16, shards=2, weights="fp8",
         changes=dict(intermediate_size=40, num_local_experts=6), rope_theta=5000000.0, rope_scaling=None,

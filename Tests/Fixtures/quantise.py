@@ -50,6 +50,17 @@ def fp4(weight):
     return {"weight": pairs, "scale": (exponents + 127).to(torch.uint8).view(torch.float8_e8m0fnu)}, meant
 
 
+def mxfp4(experts):
+    """4-bit floats of all experts of a layer, [experts, inputs, outputs], as blocks of 32 inputs of each output."""
+    pairs, exponents, meant = [], [], []
+    for matrix in experts:
+        parts, one = fp4(matrix.T.contiguous())
+        pairs.append(parts["weight"].view(torch.uint8).unflatten(1, (-1, 16)))
+        exponents.append(parts["scale"].view(torch.uint8))
+        meant.append(one.T)
+    return {"_blocks": torch.stack(pairs), "_scales": torch.stack(exponents)}, torch.stack(meant)
+
+
 def integers(weight, bits, group_of_column, symmetric, scale_type):
     """Codes [outputs, inputs], scales and zeros [outputs, groups], and what they mean."""
     most = 2 ** bits - 1
@@ -128,6 +139,10 @@ KINDS = {
         dict(quant_method="compressed-tensors", format="pack-quantized", ignore=["lm_head"], config_groups=dict(
             group_0=dict(targets=["Linear"], weights=dict(
                 num_bits=4, type="int", symmetric=True, strategy="group", group_size=32, actorder=None))))),
+    "mxfp4": (
+        lambda name: name.endswith(("experts.gate_up_proj", "experts.down_proj")), lambda name, weight: mxfp4(weight),
+        dict(quant_method="mxfp4", modules_to_not_convert=[
+            "model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"])),
 }
 
 
@@ -136,7 +151,7 @@ def quantise(tensors, kind):
     is_quantised, function, _ = KINDS[kind]
     published, meant = {}, {}
     for name, tensor in tensors.items():
-        if tensor.dim() != 2 or not is_quantised(name):
+        if tensor.dim() < 2 or not is_quantised(name):
             published[name] = meant[name] = tensor
             continue
         parts, meant[name] = function(name, tensor.float())

@@ -27,6 +27,35 @@ import Testing
         try compare(rule, logits, shape.experts, bias: numbers.floats(shape.experts, scale: 0.5))
     }
 
+    @Test(arguments: shapes, [true, false])
+    func rootOfSoftplusEqualsTheReference(shape: (experts: Int, topK: Int), normalises: Bool) throws {
+        var numbers = TestNumbers(seed: shape.experts)
+        let rule = RouterRule(
+            scoring: .sqrtSoftplus, expertsPerToken: shape.topK, normalises: normalises, normaliserEpsilon: 1e-20,
+            scale: 1.5)
+        let logits = numbers.floats(40 * shape.experts, scale: 30)
+        try compare(rule, logits, shape.experts, bias: numbers.floats(shape.experts, scale: 0.5))
+        #expect(abs(Reference.route(rule, logits: [4], bias: nil).weights[0] - (normalises ? 1.5 : 3.0068)) < 1e-4)
+    }
+
+    /// Experts that the token names: any order, also one with a small score.
+    @Test(arguments: RouterScoring.allCases) func chosenExpertsAreOnlyWeighed(scoring: RouterScoring) throws {
+        var numbers = TestNumbers(seed: 5)
+        let rule = RouterRule(
+            scoring: scoring, expertsPerToken: 3, normalises: true, normaliserEpsilon: 1e-20, scale: 1.5)
+        let logits = numbers.floats(20 * 10, scale: 6)
+        let experts = (0..<20).flatMap { token in (0..<3).map { Int32((token * 7 + $0 * 3) % 10) } }
+        let expected = (0..<20).flatMap { token in
+            Reference.weigh(
+                rule, logits: row(token, of: logits, width: 10), experts: Array(experts[token * 3..<token * 3 + 3]))
+        }
+        for compute in try everyCompute(threadCounts: [1]) {
+            var weights: [Float] = [7]
+            compute.weigh(rule, logits: Rows.of(logits, width: 10).view, experts: experts, weights: &weights)
+            #expect(bits(weights) == bits(expected), compute.label)
+        }
+    }
+
     @Test(
         arguments: [(8, 4, 2, 3), (256, 8, 4, 8), (60, 3, 1, 20), (34, 2, 2, 5), (512, 256, 7, 9)],
         RouterScoring.allCases)

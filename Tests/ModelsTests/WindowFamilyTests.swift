@@ -55,7 +55,10 @@ import Testing
 
     @Test func gptOssHasClampedExpertsWithBiases() throws {
         let mixture = try Self.describe("gpt_oss").mixtures[2]
-        #expect(mixture.storage == .interleaved(prefix: "model.layers.2.mlp.experts", isTransposed: true))
+        let prefix = "model.layers.2.mlp.experts"
+        #expect(mixture.storage == .interleaved(prefix: prefix, isTransposed: true))
+        let published = try Self.describe("gpt_oss", tensors: [prefix + ".gate_up_proj_blocks"]).mixtures[2]
+        #expect(published.storage == .interleaved(prefix: prefix, isTransposed: false))
         #expect(mixture.activation == GatedActivation(limit: 7, slope: 1.702, offset: 1))
         #expect(mixture.router.weightName == "model.layers.2.mlp.router.weight")
         #expect(mixture.router.biasName == "model.layers.2.mlp.router.bias")
@@ -131,23 +134,23 @@ import Testing
             ),
             (
                 "yi_lightning", "kv_source_layer", [1, 1, 2, 3, 4, 5],
-                "'kv_source_layer' is 1 for layer 0, expected the layer itself, or an earlier one of its kind with keys "
-                    + "and values of its own"
+                "'kv_source_layer' is 1 for layer 0, expected the layer itself, or an earlier one of its kind with "
+                    + "keys and values of its own"
             ),
             (
                 "yi_lightning", "kv_source_layer", [0, 0, 0, 3, 4, 5],
-                "'kv_source_layer' is 0 for layer 2, expected the layer itself, or an earlier one of its kind with keys "
-                    + "and values of its own"
+                "'kv_source_layer' is 0 for layer 2, expected the layer itself, or an earlier one of its kind with "
+                    + "keys and values of its own"
             ),
             (
                 "yi_lightning", "kv_source_layer", [0, 0, 2, 1, 4, 5],
-                "'kv_source_layer' is 1 for layer 3, expected the layer itself, or an earlier one of its kind with keys "
-                    + "and values of its own"
+                "'kv_source_layer' is 1 for layer 3, expected the layer itself, or an earlier one of its kind with "
+                    + "keys and values of its own"
             ),
             (
                 "yi_lightning", "kv_source_layer", [0, -1, 2, 3, 4, 5],
-                "'kv_source_layer' is -1 for layer 1, expected the layer itself, or an earlier one of its kind with keys "
-                    + "and values of its own"
+                "'kv_source_layer' is -1 for layer 1, expected the layer itself, or an earlier one of its kind with "
+                    + "keys and values of its own"
             ),
         ] as [(String, String, JSON, String)])
     func variantsAreRefused(family: String, key: String, value: JSON, message: String) {

@@ -47,7 +47,7 @@ enum Bounds {
     /// Bytes per file.
     static let blobBytesMax = 1 << 20
     /// Bytes of all files under `Tests/Fixtures`, together.
-    static let fixtureBytesMax = 8 << 20
+    static let fixtureBytesMax = 12 << 20
     /// Bytes of the bundled model, card and tokenizer included.
     static let modelBytesMax = 24_000_000
     /// Files directly in one folder.

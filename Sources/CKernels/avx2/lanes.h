@@ -49,6 +49,8 @@ INLINE lanes lanes_divide(lanes a, lanes b) {
     return lanes_of(_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high));
 }
 
+INLINE lanes lanes_root(lanes x) { return lanes_of(_mm256_sqrt_ps(x.low), _mm256_sqrt_ps(x.high)); }
+
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c) {
     return lanes_of(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
 }

@@ -29,6 +29,7 @@ INLINE lanes lanes_add(lanes a, lanes b) { return _mm512_add_ps(a, b); }
 INLINE lanes lanes_subtract(lanes a, lanes b) { return _mm512_sub_ps(a, b); }
 INLINE lanes lanes_multiply(lanes a, lanes b) { return _mm512_mul_ps(a, b); }
 INLINE lanes lanes_divide(lanes a, lanes b) { return _mm512_div_ps(a, b); }
+INLINE lanes lanes_root(lanes x) { return _mm512_sqrt_ps(x); }
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return _mm512_fmadd_ps(a, b, c); }
 // The instruction answers its second operand when the two are equal or one is a NaN.
 INLINE lanes lanes_greater(lanes a, lanes b) { return _mm512_max_ps(a, b); }

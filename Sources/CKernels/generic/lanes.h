@@ -34,6 +34,7 @@ INLINE lanes lanes_add(lanes a, lanes b) { EACH a.at[i] = a.at[i] + b.at[i]; ret
 INLINE lanes lanes_subtract(lanes a, lanes b) { EACH a.at[i] = a.at[i] - b.at[i]; return a; }
 INLINE lanes lanes_multiply(lanes a, lanes b) { EACH a.at[i] = a.at[i] * b.at[i]; return a; }
 INLINE lanes lanes_divide(lanes a, lanes b) { EACH a.at[i] = a.at[i] / b.at[i]; return a; }
+INLINE lanes lanes_root(lanes x) { EACH x.at[i] = __builtin_sqrtf(x.at[i]); return x; }
 
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c) {
     EACH c.at[i] = __builtin_fmaf(a.at[i], b.at[i], c.at[i]);

@@ -153,7 +153,9 @@ typedef struct colony_delta_arguments {
 } colony_delta_arguments;
 
 /// How a router turns logits into scores; the index of the table's `router_scores`.
-enum { COLONY_ROUTER_SOFTMAX, COLONY_ROUTER_SIGMOID, COLONY_ROUTER_SCORING_COUNT };
+enum {
+    COLONY_ROUTER_SOFTMAX, COLONY_ROUTER_SIGMOID, COLONY_ROUTER_SQRT_SOFTPLUS, COLONY_ROUTER_SCORING_COUNT
+};
 
 /// Most groups that a router's experts may be divided into.
 #define COLONY_ROUTER_GROUPS_MAX 256
@@ -169,6 +171,18 @@ typedef struct colony_router_arguments {
     float epsilon; // added to that sum
     float scale; // of the weights
 } colony_router_arguments;
+
+/// Most streams of a residual that is several.
+#define COLONY_STREAMS_MAX 8
+
+/// How the streams of a residual are mixed; see `operations/streams.h`.
+typedef struct colony_stream_arguments {
+    const float *_Nullable base; // one per number of a row of mixes
+    float scales[3]; // of the mixes to collapse, to add, and to mix by
+    size_t streams; // from 1 to COLONY_STREAMS_MAX
+    size_t rounds; // of normalising columns, at least 1
+    float epsilon;
+} colony_stream_arguments;
 
 typedef void (*colony_linear_kernel)(
     const colony_linear_arguments *_Nonnull arguments, size_t first_panel, size_t panel_count);
@@ -198,6 +212,15 @@ typedef struct colony_kernel_table {
     void (*_Nonnull router_scores[COLONY_ROUTER_SCORING_COUNT])(float *row, size_t count); // in place
     void (*router_choose)(
         const colony_router_arguments *arguments, const float *scores, int32_t *experts, float *weights);
+    // The weights of experts that are chosen already.
+    void (*router_weigh)(
+        const colony_router_arguments *arguments, const float *scores, const int32_t *experts, float *weights);
+    // Hyper-connections: weights of one row, its streams to one, and the result back into all.
+    void (*stream_weights)(const colony_stream_arguments *arguments, const float *mixes, float *weights);
+    void (*collapse_streams)(
+        const float *streams, const float *weights, float *output, size_t stream_count, size_t width);
+    void (*mix_streams)(
+        const float *addend, const float *weights, float *streams, size_t stream_count, size_t width);
     // The three steps of attention, in this order: scores of some blocks, weights of one head, some dimensions of the
     // output, `first_dim` a multiple of 16. No bit depends on how a step is cut.
     void (*_Nonnull attention_scores[COLONY_KEY_VALUE_FORMAT_COUNT])(
@@ -235,7 +258,7 @@ void colony_pack_panels(
     const void *source, void *panels, size_t rows, size_t columns, size_t row_stride, size_t column_stride,
     size_t weight_bytes);
 
-/// The same for rows of blocks, which must be whole; from one row to the next there are `row_bytes`.
+/// Interleaves rows of blocks, which must be whole; from one row to the next there are `row_bytes`.
 void colony_pack_blocks(
     int format, const void *source, void *panels, size_t rows, size_t columns, size_t row_bytes);
 

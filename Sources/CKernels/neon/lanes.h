@@ -33,6 +33,7 @@ INLINE lanes lanes_add(lanes a, lanes b) { EACH a.at[i] = vaddq_f32(a.at[i], b.a
 INLINE lanes lanes_subtract(lanes a, lanes b) { EACH a.at[i] = vsubq_f32(a.at[i], b.at[i]); return a; }
 INLINE lanes lanes_multiply(lanes a, lanes b) { EACH a.at[i] = vmulq_f32(a.at[i], b.at[i]); return a; }
 INLINE lanes lanes_divide(lanes a, lanes b) { EACH a.at[i] = vdivq_f32(a.at[i], b.at[i]); return a; }
+INLINE lanes lanes_root(lanes x) { EACH x.at[i] = vsqrtq_f32(x.at[i]); return x; }
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { EACH c.at[i] = vfmaq_f32(c.at[i], a.at[i], b.at[i]); return c; }
 
 // Comparison and selection, because the maximum instruction of this architecture prefers a NaN.

@@ -1,6 +1,7 @@
 // Every operation, built on the 16 lanes that the including file's `lanes.h` defines:
 //   KERNEL, INLINE   attributes of a function (the target's instructions)
-//   lanes            16 floats, and lanes_splat, _load, _store, _add, _subtract, _multiply, _divide, _fma (fused),
+//   lanes            16 floats, and lanes_splat, _load, _store, _add, _subtract, _multiply, _divide, _root,
+//                    _fma (fused),
 //                    _greater(a, b) = a > b ? a : b, _at_least(x, bound) = x < bound ? bound : x,
 //                    _at_most(x, bound) = x > bound ? bound : x, _zero_where_less(r, x, bound) = x < bound ? 0 : r,
 //                    _scale_by_power(p, t) (see exponential.h), _load_bf16, _load_f16, _load_f32, _load_int8 (any
@@ -26,6 +27,7 @@
 #include "convolution.h"
 #include "delta.h"
 #include "router.h"
+#include "streams.h"
 #include "linear_finish.h"
 #include "quantise.h"
 #include "key_values.h"
@@ -82,8 +84,12 @@ static const colony_kernel_table table = {
     .rotate = rotate,
     .rotate_interleaved = rotate_interleaved,
     .add = add,
-    .router_scores = {router_softmax, router_sigmoid},
+    .router_scores = {router_softmax, router_sigmoid, router_sqrt_softplus},
     .router_choose = router_choose,
+    .router_weigh = router_weigh,
+    .stream_weights = stream_weights,
+    .collapse_streams = collapse_streams,
+    .mix_streams = mix_streams,
     .attention_scores = {attention_scores_f32, attention_scores_f16, attention_scores_int8},
     .attention_weights = {attention_weights_f32, attention_weights_f16, attention_weights_int8},
     .attention_values = {attention_values_f32, attention_values_f16, attention_values_int8},

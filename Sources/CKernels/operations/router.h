@@ -2,7 +2,8 @@
 // the best so far is kept in order, and nearly every candidate is turned away by its last entry.
 //
 // Canonical order, softmax: e = exp(x - max), summed in 16 lanes (lane l takes k % 16 == l in order) and the tree;
-// score = e / sum. Sigmoid: score = 1 / (1 + exp(-x)).
+// score = e / sum. Sigmoid: score = 1 / (1 + exp(-x)). Root of softplus: score = sqrt(log(1 + exp(x))), the logarithm
+// as in delta.h.
 // Choice: by score + bias (the score itself without one), the largest first, ties to the lower index; a NaN ranks as
 // -inf. With groups (of neighbours, all of one size) a group counts as the sum of its best two choices, best + second,
 // a NaN as -inf; only experts of the best groups are chosen, ties to the lower group.
@@ -38,6 +39,12 @@ KERNEL static void router_sigmoid(float *row, size_t count) {
     for (size_t i = 0; i < count; i += COLONY_LANES) {
         lanes e = lanes_exponential(lanes_subtract(lanes_splat(-0.0f), lanes_load_some(row + i, count - i, 0)));
         lanes_store_some(row + i, lanes_divide(one, lanes_add(one, e)), count - i);
+    }
+}
+
+KERNEL static void router_sqrt_softplus(float *row, size_t count) {
+    for (size_t i = 0; i < count; i += COLONY_LANES) {
+        lanes_store_some(row + i, lanes_root(lanes_softplus(lanes_load_some(row + i, count - i, 0))), count - i);
     }
 }
 
@@ -94,6 +101,7 @@ KERNEL static void router_mark_groups(
     for (size_t i = 0; i < filled; i++) is_chosen[groups[i]] = 1;
 }
 
+/// The weights of experts that were chosen, by their scores or in another way.
 KERNEL static void router_weigh(
     const colony_router_arguments *arguments, const float *scores, const int32_t *experts, float *weights) {
     float sum = 0;

@@ -43,7 +43,8 @@ public final class PackedMatrix: @unchecked Sendable {
     ) throws(KernelError) {
         try Self.check(rows: rows, columns: columns, format: .stored(format))
         let strides = strides ?? MatrixStrides(rows: columns, columns: 1)
-        let byteSpan = strides.byteSpan(rows: rows, columns: columns, format: format)
+        precondition(format.isPlain || strides.columns == 1, "blocks are stored whole")
+        let byteSpan = format.byteCount(of: strides.span(rows: rows, columns: columns))
         guard source.count == byteSpan, let sourceBase = source.baseAddress else {
             throw .matrixSizeMismatch(expectedBytes: byteSpan, foundBytes: source.count)
         }
@@ -245,12 +246,8 @@ public struct MatrixStrides: Hashable, Sendable {
         self.columns = columns
     }
 
-    /// From the first byte of the matrix to the end of its last.
-    public func byteSpan(rows: Int, columns: Int, format: WeightFormat) -> Int {
-        precondition(rows > 0 && columns > 0 && (format.isPlain || self.columns == 1), "blocks are stored whole")
-        let last = format.isPlain ? (columns - 1) * self.columns + 1 : columns
-        return format.byteCount(of: (rows - 1) * self.rows + last)
-    }
+    /// Weights from the first of the matrix to its last.
+    public func span(rows: Int, columns: Int) -> Int { (rows - 1) * self.rows + (columns - 1) * self.columns + 1 }
 }
 
 /// Rows of a panel.

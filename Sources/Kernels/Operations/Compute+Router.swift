@@ -7,8 +7,16 @@ public enum RouterScoring: String, CaseIterable, Sendable {
     case sigmoid
     /// Shares of one: `exp(x) / Σ exp`.
     case softmax
+    /// Each expert by itself, without an upper end: `sqrt(log(1 + exp(x)))`.
+    case sqrtSoftplus
 
-    var tableIndex: Int { Int(self == .sigmoid ? COLONY_ROUTER_SIGMOID : COLONY_ROUTER_SOFTMAX) }
+    var tableIndex: Int {
+        switch self {
+        case .sigmoid: Int(COLONY_ROUTER_SIGMOID)
+        case .softmax: Int(COLONY_ROUTER_SOFTMAX)
+        case .sqrtSoftplus: Int(COLONY_ROUTER_SQRT_SOFTPLUS)
+        }
+    }
 }
 
 /// How a router chooses a token's experts and how much each counts, as data. `operations/router.h` has the order of
@@ -72,6 +80,28 @@ extension Compute {
         resize(&weights, to: logits.count * rule.expertsPerToken)
         guard let bias else { return route(rule, logits, nil, &experts, &weights) }
         bias.withUnsafeBufferPointer { route(rule, logits, $0.baseAddress, &experts, &weights) }
+    }
+
+    /// Applies `rule` to each row of `logits`, which become the scores, where the experts are chosen already, for
+    /// instance by the token itself: `experts` are [tokens][rule.expertsPerToken], below the number of experts. Only
+    /// their weights are computed.
+    public func weigh(_ rule: RouterRule, logits: RowsView, experts: [Int32], weights: inout [Float]) {
+        precondition(experts.count == logits.count * rule.expertsPerToken, "experts for each row")
+        precondition(experts.allSatisfy { $0 >= 0 && $0 < logits.width }, "an expert that there is")
+        resize(&weights, to: experts.count)
+        var arguments = rule.arguments(expertCount: logits.width, bias: nil)
+        let scores = kernels.routerScores(rule.scoring)
+        for row in 0..<logits.count {
+            let base = logits.base + row * logits.width
+            let first = row * rule.expertsPerToken
+            scores(base, logits.width)
+            experts.withUnsafeBufferPointer { experts in
+                weights.withUnsafeMutableBufferPointer { weights in
+                    guard let expertBase = experts.baseAddress, let weightBase = weights.baseAddress else { return }
+                    table.router_weigh(&arguments, base, expertBase + first, weightBase + first)
+                }
+            }
+        }
     }
 
     private func route(

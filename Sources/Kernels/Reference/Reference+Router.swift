@@ -6,12 +6,21 @@ extension Reference {
         let scores = scores(rule.scoring, logits)
         let keys = scores.indices.map { index in key(bias.map { scores[index] + $0[index] } ?? scores[index]) }
         let chosen = descending(keys, among: candidates(rule, keys)).prefix(rule.expertsPerToken)
+        return (chosen.map { Int32($0) }, weights(rule, of: Array(chosen), scores))
+    }
+
+    /// The weights of experts that are chosen already.
+    public static func weigh(_ rule: RouterRule, logits: [Float], experts: [Int32]) -> [Float] {
+        weights(rule, of: experts.map { Int($0) }, scores(rule.scoring, logits))
+    }
+
+    private static func weights(_ rule: RouterRule, of chosen: [Int], _ scores: [Float]) -> [Float] {
         var weights = chosen.map { scores[$0] }
         if rule.normalises {
             let total = weights.reduce(0, +) + rule.normaliserEpsilon
             weights = weights.map { $0 / total }
         }
-        return (chosen.map { Int32($0) }, weights.map { $0 * rule.scale })
+        return weights.map { $0 * rule.scale }
     }
 
     /// The experts of the best groups.
@@ -29,6 +38,7 @@ extension Reference {
     private static func scores(_ scoring: RouterScoring, _ logits: [Float]) -> [Float] {
         switch scoring {
         case .sigmoid: return logits.map { 1 / (1 + exp(-$0)) }
+        case .sqrtSoftplus: return logits.map { softplus($0).squareRoot() }
         case .softmax:
             let maximum = greatest(logits)
             let exponentials = logits.map { exp($0 - maximum) }

@@ -28,11 +28,12 @@ let describeGptOss: Architecture = { configuration, tensorNames throws(ModelErro
         .groupedQuery(attention.layer(prefix: prefix, seesAll: layerTypes[index] == full))
     } feedForward: { _, prefix in
         let router = prefix + ".mlp.router"
+        let experts = prefix + ".mlp.experts"
+        // As 4-bit floats, as they are published, weights lie in rows; as transformers writes others, in columns.
+        let isTransposed = !tensorNames.contains(experts + ".gate_up_proj_blocks")
         return mixture.layer(
             router: RouterDescription(weightName: router + ".weight", biasName: router + ".bias", rule: mixture.rule),
-            storage: .interleaved(
-                prefix: prefix + ".mlp.experts",
-                isTransposed: !tensorNames.contains(prefix + ".mlp.experts.gate_up_proj_blocks")))
+            storage: .interleaved(prefix: experts, isTransposed: isTransposed))
     }
 }
 

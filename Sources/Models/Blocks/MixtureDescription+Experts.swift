@@ -53,15 +53,16 @@ extension MixtureDescription {
                 pair.rows(0..<expertWidth), pair.rows(expertWidth..<2 * expertWidth), down.slice(expert.value)
             )
         case .interleaved(let prefix, let isTransposed):
-            func matrix(_ name: String, _ rows: Int, _ columns: Int) throws(WeightsError) -> Tensor {
-                let stored = isTransposed ? [columns, rows] : [rows, columns]
-                let matrix = try checkpoint.tensor("\(prefix).\(name)", shape: [expertCount] + stored)
+            func slice(_ name: String, _ rows: Int, _ columns: Int) throws(WeightsError) -> Tensor {
+                let shape = isTransposed ? [columns, rows] : [rows, columns]
+                let matrix = try checkpoint.tensor("\(prefix).\(name)", shape: [expertCount] + shape)
                     .slice(expert.value)
-                return isTransposed ? matrix.transposed() : matrix
+                return isTransposed ? try matrix.transposed() : matrix
             }
-            let both = try matrix("gate_up_proj", 2 * expertWidth, hiddenSize)
+            let both = try slice("gate_up_proj", 2 * expertWidth, hiddenSize)
             return (
-                both.rows(from: 0, by: 2), both.rows(from: 1, by: 2), try matrix("down_proj", hiddenSize, expertWidth)
+                try both.rows(from: 0, by: 2), try both.rows(from: 1, by: 2),
+                try slice("down_proj", hiddenSize, expertWidth)
             )
         case .stacked(let prefix):
             func slice(_ name: String, _ rows: Int, _ columns: Int) throws(WeightsError) -> Tensor {

@@ -78,7 +78,7 @@ public struct ConfigurationReader: Sendable {
         return numbers
     }
 
-    /// One of several words for each layer; nil if the key is missing.
+    /// `layer_types` or another list with one of several words for each layer; nil if the key is missing.
     func layerTypes(
         _ key: String = "layer_types", of supported: [String], layerCount: Int
     ) throws(ModelError) -> [String]? {

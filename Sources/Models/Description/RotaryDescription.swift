@@ -16,8 +16,15 @@ public struct RotaryDescription: Hashable, Sendable {
     public init(
         _ configuration: ConfigurationReader, dimensions: Int, theta fallback: Double = 10_000
     ) throws(ModelError) {
-        let source = try Self.source(configuration)
-        let theta = try source.positive("rope_theta", default: configuration.positive("rope_theta", default: fallback))
+        let theta = try configuration.positive("rope_theta", default: fallback)
+        try self.init(source: Self.source(configuration), configuration, dimensions: dimensions, theta: theta)
+    }
+
+    /// The same from an object that has the rotary keys itself.
+    init(
+        source: ConfigurationReader, _ configuration: ConfigurationReader, dimensions: Int, theta fallback: Double
+    ) throws(ModelError) {
+        let theta = try source.positive("rope_theta", default: fallback)
         let type = try Self.type(source)
         let plain = Self.frequencies(theta: theta, dimensions: dimensions)
         switch type {

@@ -296,6 +296,26 @@ static void compare_gates(void) {
     free(a), free(b), free(rates), free(bias);
 }
 
+static void compare_streams(size_t streams, size_t width) {
+    const size_t count = (2 + streams) * streams;
+    float *mixes = random_floats(count), *base = random_floats(count), *addend = random_floats(width);
+    float *rows = random_floats(streams * width);
+    const colony_stream_arguments arguments = {
+        .base = base, .scales = {1, 2, 3}, .streams = streams, .rounds = 5, .epsilon = 1e-6f};
+    float weights[2][(2 + COLONY_STREAMS_MAX) * COLONY_STREAMS_MAX];
+    generic->stream_weights(&arguments, mixes, weights[0]), neon->stream_weights(&arguments, mixes, weights[1]);
+    expect_equal("stream_weights", weights[0], weights[1], count);
+    generic->collapse_streams(rows, weights[0], first_result, streams, width);
+    neon->collapse_streams(rows, weights[0], second_result, streams, width);
+    expect_equal("collapse_streams", first_result, second_result, width);
+    memcpy(first_result, rows, streams * width * sizeof *rows);
+    memcpy(second_result, rows, streams * width * sizeof *rows);
+    generic->mix_streams(addend, weights[0], first_result, streams, width);
+    neon->mix_streams(addend, weights[0], second_result, streams, width);
+    expect_equal("mix_streams", first_result, second_result, streams * width);
+    free(mixes), free(base), free(addend), free(rows);
+}
+
 static void compare_exponential(void) {
     static float input[FLOATS_MAX];
     for (size_t i = 0; i < FLOATS_MAX; i++) input[i] = -100 + 200.0f * (float)i / FLOATS_MAX;
@@ -355,6 +375,7 @@ int main(void) {
     for (size_t width = 1; width <= 200; width++) compare_rows(width);
     for (size_t dim = 1; dim <= 70; dim += 3) compare_recurrence(71 - dim, dim);
     compare_gates();
+    for (size_t streams = 1; streams <= COLONY_STREAMS_MAX; streams++) compare_streams(streams, 9 * streams);
     compare_exponential();
     compare_decode();
     printf("%ld comparisons, %ld failures\n", checks, failures);
