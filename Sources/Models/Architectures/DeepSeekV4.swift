@@ -152,7 +152,8 @@ extension DeepSeekV4Configuration {
     ) throws(ModelError) -> (RotaryDescription, RotaryDescription) {
         let parameters = try configuration.object("rope_parameters")
         let main = try parameters?.object("main")
-        let compress = try parameters?.object("compress") ?? configuration.object("rope_scaling")
+        let scaling = try configuration.object("rope_scaling")
+        let compress = try parameters?.object("compress") ?? scaling
         let dimensions: Int
         if configuration.value("qk_rope_head_dim") != nil {
             dimensions = try configuration.integer("qk_rope_head_dim", in: 2...headWidth)
