@@ -167,7 +167,7 @@ extension DeepSeekV4Configuration {
                 source: main ?? ConfigurationReader(empty), configuration, dimensions: dimensions,
                 theta: configuration.positive("rope_theta", default: 10_000)),
             try RotaryDescription(
-                source: ConfigurationReader(compress?.document ?? empty, fallbacks: ["attention_factor": 1]),
+                source: ConfigurationReader(compress?.document ?? empty).filling(["attention_factor": 1]),
                 configuration, dimensions: dimensions,
                 theta: configuration.positive("compress_rope_theta", default: 160_000))
         )
