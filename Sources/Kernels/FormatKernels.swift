@@ -3,6 +3,7 @@ import CKernels
 typealias LinearKernel = @convention(c) (UnsafePointer<colony_linear_arguments>, Int, Int) -> Void
 typealias AttentionScoresKernel = @convention(c) (UnsafePointer<colony_attention_arguments>, Int, Int) -> Void
 typealias AttentionWeightsKernel = @convention(c) (UnsafePointer<colony_attention_arguments>, Int) -> Void
+typealias IndexScoresKernel = @convention(c) (UnsafePointer<colony_index_arguments>, Int, Int) -> Void
 typealias StoreKeyValueKernel =
     @convention(c) (
         UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<colony_key_value_layout>, UnsafeMutableRawPointer, Int
@@ -19,6 +20,7 @@ struct FormatKernels {
     private let plainDecode: [DecodeKernel]
 
     private let attentionKernels: [AttentionKernels]
+    private let indexKernels: [IndexScoresKernel]
     private let storeKernels: [StoreKeyValueKernel]
     private let scoresKernels: [RouterScoresKernel]
 
@@ -34,6 +36,7 @@ struct FormatKernels {
         attentionKernels = scores.indices.map {
             AttentionKernels(scores: scores[$0], weights: weights[$0], values: values[$0])
         }
+        indexKernels = elements(of: table.index_scores)
         storeKernels = elements(of: table.store_key_value)
         scoresKernels = elements(of: table.router_scores)
     }
@@ -54,6 +57,9 @@ struct FormatKernels {
 
     /// The steps of attention over keys and values of `format`.
     func attention(_ format: KeyValueFormat) -> AttentionKernels { attentionKernels[format.tableIndex] }
+
+    /// What scores positions by index keys of `format`.
+    func indexScores(_ format: KeyValueFormat) -> IndexScoresKernel { indexKernels[format.tableIndex] }
 
     /// What writes keys and values of `format`.
     func storeKeyValue(_ format: KeyValueFormat) -> StoreKeyValueKernel { storeKernels[format.tableIndex] }

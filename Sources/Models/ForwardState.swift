@@ -49,6 +49,10 @@ public final class ForwardState {
     let narrowQuery: Rows
     let latentQuery: Rows
     let attendedLatent: Rows
+    let indexQuery: Rows
+    let indexKey: Rows
+    let indexWeights: Rows
+    let choices = PositionChoices()
     let mixed: Rows
     let convolved: Rows
     let gate: Rows
@@ -63,6 +67,7 @@ public final class ForwardState {
     let quantised = QuantisedRows()
     var routing: [Int: Routing] = [:]
     var attentionScratch = AttentionScratch()
+    var sparseScratch = SparseScratch()
     var expertScratch = ExpertScratch()
     var record = RoutingRecord()
     /// Rows of the embedding that were read since its pages were given back.
@@ -88,6 +93,10 @@ public final class ForwardState {
         narrowQuery = rows(attention.narrowQuery)
         latentQuery = rows(attention.latentQuery)
         attendedLatent = rows(attention.attendedLatent)
+        indexQuery = rows(attention.indexQuery)
+        indexKey = rows(attention.indexKey)
+        indexWeights = rows(attention.indexWeights)
+        choices.reserve(rowCount: rowsMax, count: attention.chosenCount)
         mixed = rows(attention.mixed)
         convolved = rows(attention.convolved)
         gate = rows(attention.gate)

@@ -9,7 +9,9 @@ public enum Registry {
     /// `model_type` of `config.json` → the architecture.
     public static let architectures: [String: Architecture] = [
         "deepseek_v3": describeDeepseekV3,
+        "deepseek_v32": describeDeepseekV32,
         "glm4_moe": describeGlm4Moe,
+        "glm_moe_dsa": describeGlmMoeDsa,
         "gpt_oss": describeGptOss,
         "kimi_k2": describeDeepseekV3,
         "minimax_m2": describeMiniMaxM2,

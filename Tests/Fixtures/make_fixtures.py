@@ -52,13 +52,17 @@ GPT_OSS = dict(
     {**COMMON, "hidden_size": 32}, intermediate_size=16, num_local_experts=6, sliding_window=20, attention_bias=True,
     swiglu_limit=7.0)
 YI_LIGHTNING = dict({**COMMON, "hidden_size": 32}, moe_intermediate_size=12, num_experts=7, sliding_window=20)
+DEEPSEEK_V32 = dict(
+    DEEPSEEK_V3, num_hidden_layers=2, moe_intermediate_size=16, index_topk=20, index_head_dim=16, index_n_heads=4)
 QWEN3_5_MOE = dict(
     **{**COMMON, "hidden_size": 32, "num_hidden_layers": 4, "rms_norm_eps": 1e-6}, moe_intermediate_size=24,
     shared_expert_intermediate_size=20, num_experts=8, linear_conv_kernel_dim=4, linear_key_head_dim=16,
     linear_num_key_heads=2, linear_num_value_heads=4, linear_value_head_dim=24)
 FAMILIES = {
     "deepseek_v3": ("DeepseekV3", DEEPSEEK_V3),
+    "deepseek_v32": ("DeepseekV32", DEEPSEEK_V32),
     "glm4_moe": ("Glm4Moe", GLM4_MOE),
+    "glm_moe_dsa": ("GlmMoeDsa", DEEPSEEK_V32),
     "gpt_oss": ("GptOss", GPT_OSS),
     "minimax_m2": ("MiniMaxM2", MINIMAX_M2),
     "mixtral": ("Mixtral", MIXTRAL),
@@ -106,6 +110,19 @@ VARIANTS = {
         rope_theta=50000.0, rope_layout="parameters",
         rope_scaling=dict(
             rope_type="yarn", factor=8.0, original_max_position_embeddings=64, mscale_all_dim=0.7)),
+    "deepseek_v32_bf16": dict(
+        family="deepseek_v32", seed=13, dtype=torch.bfloat16, shards=1, changes={}, rope_theta=10000.0,
+        published_keys=dict(num_nextn_predict_layers=1, scoring_func="sigmoid", topk_method="noaux_tc"),
+        rope_scaling=dict(
+            type="yarn", factor=4.0, original_max_position_embeddings=128, beta_fast=32, beta_slow=1, mscale=1.0,
+            mscale_all_dim=1.0)),
+    "glm_moe_dsa_bf16": dict(
+        family="glm_moe_dsa", seed=14, dtype=torch.bfloat16, shards=1,
+        changes=dict(
+            num_hidden_layers=4, hidden_size=48, n_group=1, topk_group=1, index_topk=37, index_n_heads=6,
+            indexer_types=["full", "shared", "full", "shared"],
+            mlp_layer_types=["dense", "sparse", "sparse", "sparse"], n_routed_experts=6, rms_norm_eps=1e-5),
+        rope_theta=1000000.0, rope_scaling=None, rope_layout="parameters"),
     "glm4_moe_bf16": dict(
         family="glm4_moe", seed=5, dtype=torch.bfloat16, shards=2, changes=dict(num_hidden_layers=3),
         extra_keys=dict(num_nextn_predict_layers=1, partial_rotary_factor=0.5), rope_theta=1000000.0,
@@ -194,6 +211,13 @@ VARIANTS = {
             linear_num_value_heads=3, linear_value_head_dim=20),
         rope_theta=10000.0, rope_scaling=None, rope_layout="parameters", rotated_share=0.5),
 }
+
+
+def first_of_equals(values, k, dim=-1, largest=True, sorted=True):
+    """torch.topk, which takes any of equal values; an indexer's scores are often exactly 0, and we take the first."""
+    result = torch.sort(values, dim=dim, descending=largest, stable=True)
+    return torch.return_types.topk((result.values.narrow(dim, 0, k), result.indices.narrow(dim, 0, k)))
+
 
 CHAT_TEMPLATE = (
     "{%- for message in messages %}"
@@ -507,6 +531,7 @@ def make(name):
 
 
 if __name__ == "__main__":
+    torch.Tensor.topk = torch.topk = first_of_equals
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()

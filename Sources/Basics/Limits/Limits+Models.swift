@@ -20,6 +20,8 @@ extension Limits {
         public static let vocabularyMax = 1 << 24
         /// Longest context, in tokens.
         public static let contextTokensMax = 1 << 24
+        /// Most positions that a token chooses to look at; they are kept for each row of a step.
+        public static let chosenPositionsMax = 1 << 16
         /// Positions of one block of the key-value cache.
         public static let keyValueBlockPositions = 64
         /// Rows whose logits are computed together: bounds the memory for scoring long prompts.

@@ -103,6 +103,19 @@ typedef struct colony_attention_arguments {
     float *_Nullable sums; // scratch, group floats
 } colony_attention_arguments;
 
+/// How much each of a row's positions is worth looking at: see `operations/index_scores.h`.
+typedef struct colony_index_arguments {
+    colony_key_value_layout layout; // of the index keys: one key head
+    const float *_Nullable query; // [heads][key_dim]
+    const float *_Nullable head_weights; // [heads]
+    void *_Nonnull const *_Nullable blocks;
+    size_t offset; // where the index keys begin in a block, in bytes
+    size_t heads;
+    size_t visible;
+    float scale;
+    float *_Nullable scores; // `visible` rounded up to 16
+} colony_index_arguments;
+
 /// The activation of a gated feed-forward network; see `operations/elementwise.h`.
 typedef struct colony_gated_activation {
     float limit; // of the gate from above, of up both ways
@@ -186,6 +199,8 @@ typedef struct colony_kernel_table {
         const colony_gated_activation *activation, const float *gate, const float *up, float *output, size_t count);
     void (*sigmoid_multiply)(const float *gate, float *values, size_t count);
     void (*rms_norm)(const float *input, const float *weight, float epsilon, float *output, size_t width);
+    void (*layer_norm)(
+        const float *input, const float *weight, const float *bias, float epsilon, float *output, size_t width);
     void (*l2_norm)(float *row, float scale, float epsilon, size_t width); // in place
     void (*causal_convolution)(const colony_convolution_arguments *arguments, size_t first_channel, size_t count);
     void (*delta_gates)(const float *rates, const float *bias, float *decay, float *beta, size_t count); // in place
@@ -214,6 +229,9 @@ typedef struct colony_kernel_table {
         const colony_attention_arguments *arguments, size_t head);
     void (*_Nonnull attention_values[COLONY_KEY_VALUE_FORMAT_COUNT])(
         const colony_attention_arguments *arguments, size_t first_dim, size_t dim_count);
+    // Scores of some blocks.
+    void (*_Nonnull index_scores[COLONY_KEY_VALUE_FORMAT_COUNT])(
+        const colony_index_arguments *arguments, size_t first_block, size_t block_count);
     // Writes one position's keys, [kv_heads][key_dim], and values, unless they lie in the keys, into its block.
     void (*_Nonnull store_key_value[COLONY_KEY_VALUE_FORMAT_COUNT])(
         const float *keys, const float *values, const colony_key_value_layout *layout, void *block, size_t position);
@@ -243,6 +261,15 @@ void colony_pack_panels(
 /// Interleaves rows of blocks, which must be whole; from one row to the next there are `row_bytes`.
 void colony_pack_blocks(
     int format, const void *source, void *panels, size_t rows, size_t columns, size_t row_bytes);
+
+/// The indices of the `chosen` greatest of `count` values, ascending; among equals the lowest, NaNs after all others.
+void colony_choose_greatest(const float *values, size_t count, size_t chosen, uint32_t *indices);
+
+/// Copies the keys of `count` positions of one key head, in which the values lie, beside each other into the block
+/// `target`. 8-bit keys bring their scales.
+void colony_gather_keys(
+    const colony_key_value_layout *layout, size_t number_bytes, void *_Nonnull const *_Nonnull blocks,
+    const uint32_t *positions, size_t count, void *target);
 
 /// One panel of integer codes, `bits` (4 or 8) each: [columns][16 rows], a byte each, to [columns / 32][codes of 16
 /// rows]; `columns` is a multiple of 32.

@@ -33,6 +33,7 @@
 #include "key_values.h"
 #include "attention_in_keys.h"
 #include "attention.h"
+#include "index_scores.h"
 #include "../blocks/all.h"
 #include "linear_blocks.h"
 #include "linear_e4m3.h"
@@ -75,6 +76,7 @@ static const colony_kernel_table table = {
     .gated_activation = gated_activation,
     .sigmoid_multiply = sigmoid_multiply,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .l2_norm = l2_norm,
     .causal_convolution = causal_convolution,
     .delta_gates = delta_gates,
@@ -91,6 +93,7 @@ static const colony_kernel_table table = {
     .attention_scores = {attention_scores_f32, attention_scores_f16, attention_scores_int8},
     .attention_weights = {attention_weights_f32, attention_weights_f16, attention_weights_int8},
     .attention_values = {attention_values_f32, attention_values_f16, attention_values_int8},
+    .index_scores = {index_scores_f32, index_scores_f16, index_scores_int8},
     .store_key_value = {store_key_value_f32, store_key_value_f16, store_key_value_int8},
     .exponential = exponential,
 };

@@ -2,7 +2,7 @@ import CKernels
 
 /// How one layer's keys and values lie in a block of positions: keys as [kvHead][position / 16][keyDim][16 positions],
 /// then values as [kvHead][position][valueDim], then, with `int8`, the scales of the keys and those of the values.
-/// Where values lie in the keys there are only keys and their scales.
+/// Where values lie in the keys there are only keys and their scales. Index keys, if there are any, come last, as keys.
 public struct KeyValueLayout: Hashable, Sendable {
     /// How numbers are stored.
     public let format: KeyValueFormat
@@ -16,11 +16,13 @@ public struct KeyValueLayout: Hashable, Sendable {
     public let blockPositions: Int
     /// Whether a value is the first `valueDim` numbers of its key, and not stored again.
     public let hasValuesInKeys: Bool
+    /// Numbers of the key by which positions are chosen before they are looked at; 0: there is none.
+    public let indexDim: Int
 
     /// Describes a block; `blockPositions` is a multiple of 16.
     public init(
         format: KeyValueFormat, kvHeadCount: Int, keyDim: Int, valueDim: Int, blockPositions: Int,
-        hasValuesInKeys: Bool = false
+        hasValuesInKeys: Bool = false, indexDim: Int = 0
     ) {
         precondition(kvHeadCount > 0 && keyDim > 0 && valueDim > 0)
         precondition(!hasValuesInKeys || valueDim <= keyDim, "a value is part of its key")
@@ -31,14 +33,29 @@ public struct KeyValueLayout: Hashable, Sendable {
         self.valueDim = valueDim
         self.blockPositions = blockPositions
         self.hasValuesInKeys = hasValuesInKeys
+        self.indexDim = indexDim
     }
 
     /// Size of one position, in bytes.
-    public var positionBytes: Int {
+    public var positionBytes: Int { attentionBytes + (indexKeys?.positionBytes ?? 0) }
+
+    /// Size of one position without its index key, in bytes.
+    private var attentionBytes: Int {
         hasValuesInKeys
             ? kvHeadCount * (keyDim * format.numberBytes + format.scaleBytes)
             : kvHeadCount * ((keyDim + valueDim) * format.numberBytes + 2 * format.scaleBytes)
     }
+
+    /// How index keys lie, from `indexOffset` on; nil if there are none.
+    var indexKeys: KeyValueLayout? {
+        guard indexDim > 0 else { return nil }
+        return KeyValueLayout(
+            format: format, kvHeadCount: 1, keyDim: indexDim, valueDim: indexDim, blockPositions: blockPositions,
+            hasValuesInKeys: true)
+    }
+
+    /// Where index keys begin in a block, in bytes.
+    var indexOffset: Int { blockPositions * attentionBytes }
 
     /// Size of one block, in bytes.
     public var blockBytes: Int { blockPositions * positionBytes }
@@ -107,6 +124,14 @@ extension Compute {
         var arguments = layout.arguments
         let key = keys.base + row * keys.width
         kernels.storeKeyValue(layout.format)(key, key, &arguments, block, offset)
+    }
+
+    /// Writes one position's index key, `keys[row]`, into its block at `offset`.
+    public func storeIndexKey(
+        keys: RowsView, row: Int, layout: KeyValueLayout, block: UnsafeMutableRawPointer, offset: Int
+    ) {
+        guard let index = layout.indexKeys else { return precondition(keys.count == 0, "no index keys") }
+        storeKey(keys: keys, row: row, layout: index, block: block + layout.indexOffset, offset: offset)
     }
 
     /// Softmax attention of each query row over its span. Queries: [rows][headCount x keyDim], output:

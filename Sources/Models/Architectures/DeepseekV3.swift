@@ -7,7 +7,8 @@ let describeDeepseekV3: Architecture = { configuration, tensorNames throws(Model
     try deepseekRefuseVariants(configuration)
     let decoder = try DecoderReader(configuration)
     let attention = try LatentAttentionReader(configuration)
-    let feedForward = try DeepseekFeedForwardReader(configuration, tensorNames)
+    let feedForward = try DeepseekFeedForwardReader(
+        configuration, tensorNames, groupCount: 8, chosenGroupCount: 4, layerCount: decoder.layerCount)
     return try decoder.describe(
         "deepseek_v3", normEpsilon: 1e-6, attention: { .latent(attention.layer(prefix: $1)) },
         feedForward: feedForward.layer)
@@ -27,10 +28,14 @@ func deepseekRefuseVariants(_ configuration: ConfigurationReader) throws(ModelEr
 struct DeepseekFeedForwardReader {
     private let mixture: MixtureReader
     private let denseWidth: Int
-    private let denseCount: Int
+    private let isDense: [Bool]
     private let sharedCount: Int
 
-    init(_ configuration: ConfigurationReader, _ tensorNames: Set<String>) throws(ModelError) {
+    /// The numbers of groups are what holds if the file does not say it.
+    init(
+        _ configuration: ConfigurationReader, _ tensorNames: Set<String>, groupCount: Int, chosenGroupCount: Int,
+        layerCount: Int
+    ) throws(ModelError) {
         mixture = try MixtureReader(
             configuration, countKeys: ["n_routed_experts", "num_local_experts"], widthKey: "moe_intermediate_size",
             rule: RouterRule(
@@ -38,16 +43,29 @@ struct DeepseekFeedForwardReader {
                 normalises: try configuration.bool("norm_topk_prob", default: true), normaliserEpsilon: 1e-20,
                 scale: Float(try configuration.number("routed_scaling_factor", default: 2.5))),
             tensorNames: tensorNames
-        ).grouped(configuration, groupCount: 8, chosenGroupCount: 4)
+        ).grouped(configuration, groupCount: groupCount, chosenGroupCount: chosenGroupCount)
         denseWidth = try configuration.integer("intermediate_size", in: 1...Limits.Models.widthMax)
-        denseCount = try configuration.integer("first_k_dense_replace", in: 0...Limits.Models.layersMax, default: 3)
+        isDense = try Self.isDense(configuration, layerCount: layerCount)
         sharedCount = try configuration.integer(
             "n_shared_experts", in: 0...Limits.Models.sharedExpertsMax, default: 1)
     }
 
+    /// `mlp_layer_types`, or how many layers come first.
+    private static func isDense(
+        _ configuration: ConfigurationReader, layerCount: Int
+    ) throws(ModelError) -> [Bool] {
+        if let types = try configuration.layerTypes(
+            "mlp_layer_types", of: ["dense", "sparse"], layerCount: layerCount)
+        {
+            return types.map { $0 == "dense" }
+        }
+        let count = try configuration.integer("first_k_dense_replace", in: 0...Limits.Models.layersMax, default: 3)
+        return (0..<layerCount).map { $0 < count }
+    }
+
     func layer(index: Int, prefix: String) -> FeedForwardDescription {
         let prefix = prefix + ".mlp"
-        guard index >= denseCount else {
+        guard !isDense[index] else {
             return .dense(GatedFeedForwardDescription(prefix: prefix, width: denseWidth))
         }
         // All shared experts of a layer are stored as one.

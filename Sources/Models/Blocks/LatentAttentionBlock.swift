@@ -25,6 +25,7 @@ final class LatentAttentionBlock: AttentionBlock {
     /// Per head, `[valueWidth, latentWidth]`.
     private let latentToValue: [PackedMatrix]
     private let output: LinearBlock
+    private let indexer: IndexerBlock?
 
     init(
         _ shape: LatentAttentionDescription, model: ModelDescription, _ checkpoint: Checkpoint
@@ -37,6 +38,11 @@ final class LatentAttentionBlock: AttentionBlock {
         (queryToLatent, latentToValue) = try Self.heads(shape, checkpoint)
         output = try LinearBlock(
             shape.output, outputs: model.hiddenSize, inputs: shape.headCount * shape.valueWidth, checkpoint)
+        indexer = try shape.sparsity.flatMap { sparsity throws(WeightsError) in
+            try sparsity.indexer.map { own throws(WeightsError) in
+                try IndexerBlock(own, chosenCount: sparsity.count, of: shape, model: model, checkpoint)
+            }
+        }
     }
 
     private static func query(
@@ -75,7 +81,8 @@ final class LatentAttentionBlock: AttentionBlock {
             KeyValueLayout(
                 format: format ?? (latent.matrix.format.isPlain ? .f32 : .f16), kvHeadCount: 1,
                 keyDim: shape.cachedWidth, valueDim: shape.latentWidth,
-                blockPositions: Limits.Models.keyValueBlockPositions, hasValuesInKeys: true))
+                blockPositions: Limits.Models.keyValueBlockPositions, hasValuesInKeys: true,
+                indexDim: shape.sparsity?.indexer?.width ?? 0))
     }
 
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
@@ -85,14 +92,13 @@ final class LatentAttentionBlock: AttentionBlock {
         let compute = state.compute
         let keys = state.key.view(range, width: shape.cachedWidth)
         let queries = state.query.view(range, width: shape.headCount * shape.queryWidth)
+        let spans = spans(layer: layer, rows: rows)
         project(range, queries: queries, keys: keys, state)
         store(keys, layer: layer, rows: rows, layout, state)
-        let latentQueries = toLatent(queries, range, state)
-
-        let attended = state.attendedLatent.view(range, width: shape.headCount * shape.latentWidth)
-        compute.attention(
-            queries: latentQueries, headCount: shape.headCount, spans: spans(layer: layer, rows: rows),
-            layout: layout, scale: shape.scale, output: attended, scratch: &state.attentionScratch)
+        indexer?.choose(
+            layer: layer, rows: rows, spans: spans, narrow: state.narrowQuery.view(range, width: shape.queryRank ?? 1),
+            layout, state)
+        let attended = attend(toLatent(queries, range, state), range, spans, layout, state)
         let values = state.attended.view(range, width: shape.headCount * shape.valueWidth)
         compute.linearHeads(
             latentToValue, input: heads(attended, 0..<shape.latentWidth), output: heads(values, 0..<shape.valueWidth),
@@ -100,6 +106,25 @@ final class LatentAttentionBlock: AttentionBlock {
         compute.linear(
             output.matrix, input: compute.linearInput(values, for: [output.matrix], state.quantised),
             output: state.projected.view(range), bias: output.bias)
+    }
+
+    /// The weighted sums of latents, over all positions or over those that were chosen.
+    private func attend(
+        _ queries: RowsView, _ range: Range<Int>, _ spans: [AttentionSpan], _ layout: KeyValueLayout,
+        _ state: ForwardState
+    ) -> RowsView {
+        let attended = state.attendedLatent.view(range, width: shape.headCount * shape.latentWidth)
+        guard let sparsity = shape.sparsity else {
+            state.compute.attention(
+                queries: queries, headCount: shape.headCount, spans: spans, layout: layout, scale: shape.scale,
+                output: attended, scratch: &state.attentionScratch)
+            return attended
+        }
+        state.compute.sparseAttention(
+            queries: queries, headCount: shape.headCount, spans: spans, layout: layout, scale: shape.scale,
+            output: attended, choices: state.choices, count: sparsity.count, firstRow: range.lowerBound,
+            scratch: &state.sparseScratch, attentionScratch: &state.attentionScratch)
+        return attended
     }
 
     /// Queries, latents and shared keys, none of them rotated yet.

@@ -42,7 +42,10 @@ public enum AttentionDescription: Sendable {
             AttentionWorkspace(
                 query: shape.headCount * shape.queryWidth, key: shape.cachedWidth,
                 attended: shape.headCount * shape.valueWidth, narrowQuery: shape.queryRank ?? 0,
-                latentQuery: shape.headCount * shape.cachedWidth, attendedLatent: shape.headCount * shape.latentWidth)
+                latentQuery: shape.headCount * shape.cachedWidth, attendedLatent: shape.headCount * shape.latentWidth,
+                indexQuery: shape.sparsity?.indexer.map { $0.headCount * $0.width } ?? 0,
+                indexKey: shape.sparsity?.indexer?.width ?? 0,
+                indexWeights: shape.sparsity?.indexer?.headCount ?? 0, chosenCount: shape.sparsity?.count ?? 0)
         }
     }
 }
@@ -71,6 +74,14 @@ struct AttentionWorkspace {
     var gate = 0
     /// One number per recurrent head: what it keeps; and as many: what it learns.
     var decay = 0
+    /// All query heads of an indexer.
+    var indexQuery = 0
+    /// An indexer's key.
+    var indexKey = 0
+    /// How much each head of an indexer counts.
+    var indexWeights = 0
+    /// Positions that a token looks at where it does not look at all.
+    var chosenCount = 0
 
     /// Wide enough for either.
     func union(_ other: AttentionWorkspace) -> AttentionWorkspace {
@@ -79,6 +90,8 @@ struct AttentionWorkspace {
             attended: max(attended, other.attended), narrowQuery: max(narrowQuery, other.narrowQuery),
             latentQuery: max(latentQuery, other.latentQuery), attendedLatent: max(attendedLatent, other.attendedLatent),
             mixed: max(mixed, other.mixed), convolved: max(convolved, other.convolved), gate: max(gate, other.gate),
-            decay: max(decay, other.decay))
+            decay: max(decay, other.decay), indexQuery: max(indexQuery, other.indexQuery),
+            indexKey: max(indexKey, other.indexKey), indexWeights: max(indexWeights, other.indexWeights),
+            chosenCount: max(chosenCount, other.chosenCount))
     }
 }

@@ -45,6 +45,8 @@ public struct LatentAttentionDescription: Sendable {
     public let keyValueUp: LinearNames
     /// `[hiddenSize, headCount · valueWidth]`.
     public let output: LinearNames
+    /// Which positions a token looks at; nil: all.
+    public let sparsity: SparsityDescription?
 
     /// Numbers of a head's query, and of its key.
     public var queryWidth: Int { plainWidth + rotaryWidth }

@@ -194,6 +194,27 @@ static void compare_attention(
     free(query), free(scores), free(sums), free(sinks);
 }
 
+/// Index keys behind 64 other bytes of one block.
+static void compare_index(int format, size_t heads, size_t dims, size_t visible) {
+    const colony_key_value_layout layout = {64, 1, dims, dims, 1};
+    unsigned char *block = calloc(64 + layout.positions * (dims * 4 + 4), 1);
+    void *blocks[1] = {block};
+    float *query = random_floats(heads * dims), *weights = random_floats(heads);
+    for (size_t p = 0; p < visible; p++) {
+        float *key = random_floats(dims);
+        generic->store_key_value[format](key, key, &layout, block + 64, p);
+        free(key);
+    }
+    colony_index_arguments arguments = {
+        .layout = layout, .query = query, .head_weights = weights, .blocks = blocks, .offset = 64, .heads = heads,
+        .visible = visible, .scale = 0.25f, .scores = first_result};
+    generic->index_scores[format](&arguments, 0, 1);
+    arguments.scores = second_result;
+    neon->index_scores[format](&arguments, 0, 1);
+    expect_equal("index_scores", first_result, second_result, visible);
+    free(block), free(query), free(weights);
+}
+
 static void compare_router(int scoring, const float *logits, const float *bias, size_t width) {
     int32_t experts[2][8];
     memcpy(first_result, logits, width * sizeof *logits), memcpy(second_result, logits, width * sizeof *logits);
@@ -214,6 +235,8 @@ static void compare_router(int scoring, const float *logits, const float *bias, 
 
 static void compare_rows(size_t width) {
     float *a = random_floats(width * 2), *b = random_floats(width), *c = random_floats(width);
+    generic->layer_norm(a, b, c, 1e-6f, first_result, width), neon->layer_norm(a, b, c, 1e-6f, second_result, width);
+    expect_equal("layer_norm", first_result, second_result, width);
     generic->rms_norm(a, b, 1e-6f, first_result, width), neon->rms_norm(a, b, 1e-6f, second_result, width);
     expect_equal("rms_norm", first_result, second_result, width);
     for (int limited = 0; limited < 2; limited++) {
@@ -346,6 +369,7 @@ int main(void) {
             compare_attention(format, 2, group, 8 + group, 16 * group + group % 3, 5 * group, 0);
             compare_attention(format, 1, group, 64, 64, 31 * group, 0);
             compare_attention(format, 2, group, 24 + group, 8 + group, 5 * group, 1);
+            compare_index(format, group, 8 + group, 4 * group);
         }
     }
     for (size_t width = 1; width <= 200; width++) compare_rows(width);
