@@ -64,8 +64,10 @@ extension ConfigurationOption {
                 "Memory for keys, values and recurrent states of all sequences. Too small: few sequences run at once."),
             OptionEntry(
                 "kv_cache_format", .choice(KeyValueFormatChoice.allCases.map(\.rawValue)), "auto",
-                "How they are stored; f16 takes half of f32, int8 a quarter. auto: f16 for quantised weights, else f32."
-            ),
+                """
+                How they are stored; f16 takes half of f32, int8 a quarter. auto: f16 for quantised weights, else f32; \
+                always f32 for the latents of DeepSeek and its relatives.
+                """),
             OptionEntry(
                 "activations", .choice(ActivationsChoice.allCases.map(\.rawValue)), "int8",
                 "How activations meet quantised weights, on workers too: int8 rounds them per token, f32 is exact and slow."

@@ -76,10 +76,12 @@ final class LatentAttentionBlock: AttentionBlock {
         return (keys, values)
     }
 
+    /// f32 also where weights are blocks: every head reads the same latent, so that its rounding does not average out,
+    /// and a latent in f32 is still smaller than the keys and values of a few heads in f16.
     func layout(_ format: KeyValueFormat?) -> LayerCacheLayout {
         .paged(
             KeyValueLayout(
-                format: format ?? (latent.matrix.format.isPlain ? .f32 : .f16), kvHeadCount: 1,
+                format: format ?? .f32, kvHeadCount: 1,
                 keyDim: shape.cachedWidth, valueDim: shape.latentWidth,
                 blockPositions: Limits.Models.keyValueBlockPositions, hasValuesInKeys: true,
                 indexDim: shape.sparsity?.indexer?.width ?? 0))
