@@ -34,7 +34,7 @@ class Cluster:
         self.errors = directory / "up.err"
         self.command = [
             programs / "clusterctl", "up", "--model", model, "--workers", str(workers), "--listen", "127.0.0.1:0",
-            "--state", directory / "state", "--coordinator-activations", "f32"]
+            "--state", directory / "state", "--coordinator-activations", "f32", "--coordinator-kv-cache-format", "f32"]
 
     def __enter__(self) -> str:
         with open(self.output, "wb") as output, open(self.errors, "wb") as errors:

@@ -148,8 +148,8 @@ def speed_table(results: dict) -> list[str]:
         lines.append(
             f"| `{name}` | {one['model']} | {median(lambda each: each['gigabytesPerToken']):.2f} GB | "
             f"{median(lambda each: each['decodeTokensPerSecond']):.1f} tokens/s | {ceiling:.0%} | "
-            f"{compared('decodeTokensPerSecond')} | {median(lambda each: each['promptTokensPerSecond']):.0f} tokens/s | "
-            f"{compared('promptTokensPerSecond')} |")
+            f"{compared('decodeTokensPerSecond')} | "
+            f"{median(lambda each: each['promptTokensPerSecond']):.0f} tokens/s | {compared('promptTokensPerSecond')} |")
     return lines
 
 
