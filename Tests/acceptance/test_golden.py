@@ -6,6 +6,7 @@ import math
 import pytest
 
 from support import checkpoints
+from support.cluster import EXACT
 
 # Two correct engines differ by the order of their sums, and by no more than this.
 TOLERANCE = 0.002
@@ -70,8 +71,7 @@ def quantised_checkpoints() -> list:
 @pytest.mark.parametrize("workers", [0, 3])
 @pytest.mark.parametrize("checkpoint", checkpoints.all_checkpoints(), ids=lambda path: path.name)
 def test_golden_logprobs(start_cluster, checkpoint, workers):
-    exact = ["--coordinator-activations", "f32", "--coordinator-kv-cache-format", "f32"]
-    cluster = start_cluster(model=checkpoint, workers=workers, options=exact)
+    cluster = start_cluster(model=checkpoint, workers=workers, options=EXACT)
     for answer in checkpoints.golden(checkpoint)["answers"]:
         logprobs = scored(cluster, answer)
         tokens = [token_id(name) for name in logprobs["tokens"]]

@@ -2,14 +2,13 @@
 
 import collections
 import concurrent.futures
-import json
 
 import httpx
 import openai
 import pytest
 
 from support import checkpoints
-from support.cluster import Cluster
+from support.cluster import EXACT, Cluster
 from support.processes import wait_until
 from support.streams import Stream
 
@@ -77,8 +76,8 @@ def test_the_same_experts_with_and_without_workers(cluster, reference):
 def test_the_experts_are_those_of_the_reference(start_cluster):
     """What the family's own code chose, for models with all and with only some layers routed."""
     for checkpoint in checkpoints.all_checkpoints():
-        cluster = start_cluster(model=checkpoint, workers=2)
-        config = json.loads((checkpoint / "config.json").read_text())
+        cluster = start_cluster(model=checkpoint, workers=2, options=EXACT)
+        config = checkpoints.configuration(checkpoint)
         model = cluster.status()["model"]
         assert model["layers"] == config["num_hidden_layers"]
         counts = [config.get(key) for key in ("num_experts", "num_local_experts", "n_routed_experts")]

@@ -21,6 +21,12 @@ def golden(checkpoint: Path) -> dict:
     return json.loads((checkpoint / "golden.json").read_text())
 
 
+def configuration(checkpoint: Path) -> dict:
+    """config.json; of a model that can do more than text, what it says of its text part."""
+    config = json.loads((checkpoint / "config.json").read_text())
+    return config.get("text_config", config)
+
+
 def prompt_ids(count: int) -> list[int]:
     """A prompt of `count` valid ids, always the same; none of the special tokens."""
     return [3 + (position * 37 + position // 7) % 300 for position in range(count)]

@@ -11,6 +11,10 @@ import httpx
 from support.processes import PATIENCE_SECONDS, Process, executable, is_listening, run, wait_until
 
 
+# Nothing but the weights is rounded: what golden answers take.
+EXACT = ["--coordinator-activations", "f32", "--coordinator-kv-cache-format", "f32"]
+
+
 class Cluster:
     """One `clusterctl up`, from its start to its end."""
 
