@@ -37,13 +37,7 @@ INLINE void linear_tile(
             UNROLL for (int p = 0; p < panels; p++) sums[p][t] = lanes_fma(column[p], x, sums[p][t]);
         }
     }
-    float results[LINEAR_TOKENS_MAX * LINEAR_PANELS_MAX * COLONY_LANES];
-    UNROLL for (int t = 0; t < tokens; t++) {
-        UNROLL for (int p = 0; p < panels; p++) {
-            lanes_store(results + (t * panels + p) * COLONY_LANES, sums[p][t]);
-        }
-    }
-    linear_finish(a, panel, token, panels, tokens, results);
+    linear_finish_tile(a, panel, token, panels, tokens, sums);
 }
 
 /// All tokens through `panels` panels, which stay in the cache meanwhile.

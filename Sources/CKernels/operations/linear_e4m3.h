@@ -43,13 +43,7 @@ INLINE void e4m3_tile(
             }
         }
     }
-    float results[LINEAR_TOKENS_MAX * LINEAR_PANELS_MAX * COLONY_LANES];
-    UNROLL for (int t = 0; t < tokens; t++) {
-        UNROLL for (int p = 0; p < panels; p++) {
-            lanes_store(results + (t * panels + p) * COLONY_LANES, sums[p][t]);
-        }
-    }
-    linear_finish(a, panel, token, panels, tokens, results);
+    linear_finish_tile(a, panel, token, panels, tokens, sums);
 }
 
 /// All tokens through `panels` panels, which stay in the cache meanwhile.

@@ -31,3 +31,16 @@ KERNEL __attribute__((noinline)) static void linear_finish(
         }
     }
 }
+
+/// The end of a tile of `panels` x `tokens` sums; both are constants where this is inlined.
+INLINE void linear_finish_tile(
+    const colony_linear_arguments *a, size_t panel, size_t token, const int panels, const int tokens,
+    lanes (*sums)[LINEAR_TOKENS_MAX]) {
+    float results[LINEAR_TOKENS_MAX * LINEAR_PANELS_MAX * COLONY_LANES];
+    UNROLL for (int t = 0; t < tokens; t++) {
+        UNROLL for (int p = 0; p < panels; p++) {
+            lanes_store(results + (t * panels + p) * COLONY_LANES, sums[p][t]);
+        }
+    }
+    linear_finish(a, panel, token, panels, tokens, results);
+}
