@@ -136,13 +136,19 @@ final class LatentAttentionBlock: AttentionBlock {
         switch query {
         case .direct(let projection):
             let input = compute.linearInput(normed, for: [projection.matrix, latent.matrix], state.quantised)
-            compute.linear(projection.matrix, input: input, output: queries, bias: projection.bias)
-            compute.linear(latent.matrix, input: input, output: keys, bias: latent.bias)
+            compute.linear(
+                [
+                    LinearCall(projection.matrix, output: queries, bias: projection.bias),
+                    LinearCall(latent.matrix, output: keys, bias: latent.bias),
+                ], input: input)
         case .lowRank(let down, let norm, let up):
             let narrow = state.narrowQuery.view(range, width: norm.count)
             let input = compute.linearInput(normed, for: [down.matrix, latent.matrix], state.quantised)
-            compute.linear(down.matrix, input: input, output: narrow, bias: down.bias)
-            compute.linear(latent.matrix, input: input, output: keys, bias: latent.bias)
+            compute.linear(
+                [
+                    LinearCall(down.matrix, output: narrow, bias: down.bias),
+                    LinearCall(latent.matrix, output: keys, bias: latent.bias),
+                ], input: input)
             compute.rmsNorm(narrow, weight: norm, epsilon: shape.normEpsilon, output: narrow)
             compute.linear(
                 up.matrix, input: compute.linearInput(narrow, for: [up.matrix], state.quantised), output: queries,
