@@ -191,13 +191,14 @@ import Testing
         for compute in try everyCompute() {
             let both = Rows.of(wide, width: 2 * width)
             let gated = Rows.of(values, width: width), silu = Rows.of(values, width: width)
-            compute.multiply(gated.view, bySigmoidOf: RowParts(both.view, offset: width, width: width))
+            compute.multiply(gated.view, bySigmoidOf: HeadRows(both.view, headCount: 1, part: width..<2 * width))
             #expect(bits(gated.values) == bits(zip(values, gates).map { Reference.gated($0, gate: $1) }))
             compute.multiply(silu.view, bySiluOf: Rows.of(gates, width: width).view)
             #expect(bits(silu.values) == bits(zip(values, gates).map { Reference.gated($1, gate: $1) * $0 }))
             let normed = Rows(capacity: 3, width: width)
             compute.rmsNorm(
-                RowParts(both.view, offset: 0, width: width), weight: weight, epsilon: 1e-6, output: normed.view)
+                HeadRows(both.view, headCount: 1, part: 0..<width), weight: weight, epsilon: 1e-6,
+                output: normed.view)
             let expected = (0..<3).flatMap {
                 Reference.rmsNorm(row($0 * 2, of: wide, width: width), weight: weight, epsilon: 1e-6)
             }

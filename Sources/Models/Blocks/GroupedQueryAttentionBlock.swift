@@ -106,17 +106,16 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
     private func normaliseQueries(_ projected: RowsView, into queries: RowsView, _ compute: Compute) {
         guard shape.hasOutputGate, let queryNorm else { return normalise(queries, queryNorm, compute) }
         compute.rmsNorm(
-            RowParts(projected.reshaped(width: 2 * shape.headWidth), offset: 0, width: shape.headWidth),
-            weight: queryNorm, epsilon: normEpsilon, output: queries.reshaped(width: shape.headWidth))
+            HeadRows(projected, headCount: shape.headCount, part: 0..<shape.headWidth), weight: queryNorm,
+            epsilon: normEpsilon, output: queries.reshaped(width: shape.headWidth))
     }
 
     /// Multiplies the output of each head by the sigmoid of its gate, if it has one.
     private func gate(_ attended: RowsView, _ range: Range<Int>, _ state: ForwardState) {
         guard shape.hasOutputGate else { return }
-        let both = state.gate.view(range, width: 2 * attended.width).reshaped(width: 2 * shape.headWidth)
-        state.compute.multiply(
-            attended.reshaped(width: shape.headWidth),
-            bySigmoidOf: RowParts(both, offset: shape.headWidth, width: shape.headWidth))
+        let both = state.gate.view(range, width: 2 * attended.width)
+        let gates = HeadRows(both, headCount: shape.headCount, part: shape.headWidth..<2 * shape.headWidth)
+        state.compute.multiply(attended.reshaped(width: shape.headWidth), bySigmoidOf: gates)
     }
 
     /// The `normed` rows of `range` to queries, and to keys and values where the layer has its own.
