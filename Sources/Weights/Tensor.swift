@@ -165,7 +165,7 @@ public struct Tensor: Sendable {
         case .composed(let weight):
             try weight.populate(rowCount: shape[0])
             defer { weight.giveBack(rowCount: shape[0]) }
-            try weight.checkContent()
+            try weight.checkContent(rowCount: shape[0])
             return try packing { () throws(KernelError) in
                 try weight.packed(rowCount: shape[0], columnOrder: columnOrder, placement: placement)
             }
@@ -209,14 +209,14 @@ public struct Tensor: Sendable {
         case .stored(let rows): return rows.withBytes(rows.format.decoded)
         case .composed(let weight):
             let order = try weight.columnOrder()
-            guard shape.count == 3 else {
-                return weight.decoded(rowCount: count / weight.columns, columnOrder: order)
-            }
-            return (0..<shape[0]).flatMap { index in
+            var floats: [Float] = []
+            for index in 0..<(shape.count == 3 ? shape[0] : 1) {
                 var matrix = weight
                 matrix.matrix += index
-                return matrix.decoded(rowCount: shape[1], columnOrder: order)
+                try matrix.checkContent(rowCount: shape[shape.count - 2])
+                floats += matrix.decoded(rowCount: shape[shape.count - 2], columnOrder: order)
             }
+            return floats
         }
     }
 
