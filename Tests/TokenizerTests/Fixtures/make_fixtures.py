@@ -4,6 +4,8 @@ library) and golden renderings of the chat templates in this folder (by `jinja2`
 
     pip install tokenizers jinja2
     make_fixtures.py            # rewrites tokenizer-*.json, golden-*.json beside it
+    make_fixtures.py deepseek DIRECTORY     # rewrites golden-deepseek.json with encoding_dsv32.py, encoding_dsv4.py from
+                                            # there, as DeepSeek-V3.2 and DeepSeek-V4 publish them in `encoding`
 """
 import datetime
 import json
@@ -240,7 +242,96 @@ def golden_snippets():
     save("golden-snippets.json", {"variables": snippets["variables"], "cases": cases})
 
 
+# Our own words in the places where the published programs have theirs.
+TOOL_WORDS = """# Tools {{in braces}}
+
+Call them in <{dsml_token}calls>; think in {thinking_start_token}...{thinking_end_token}.
+
+{tool_schemas}
+
+That is all.
+"""
+EFFORT_WORDS = "Effort: all of it.\nThink \"long\" and \\ deep.\n\n"
+WORDS = {
+    "dsv32": f'TOOLS_SYSTEM_TEMPLATE = """{TOOL_WORDS}"""\n\nother: str = "x"\n',
+    "dsv4": '"""About."""\nimport json\n\nREASONING_EFFORT_MAX = (\n    "Effort: all of it.\\n"  # one\n'
+            '    "Think \\"long\\" and \\\\ deep.\\n\\n"\n)\n\nTOOLS_TEMPLATE: str = """' + TOOL_WORDS + '"""\n',
+}
+
+
+def deepseek_conversations():
+    """Conversations with the variables of the template; `tools` go to the message that leads."""
+    ask = lambda text, **more: {"role": "user", "content": text, **more}
+    say = lambda text, **more: {"role": "assistant", "content": text, **more}
+    system = {"role": "system", "content": "Be brief."}
+    tools = [{"type": "function", "function": {"name": "weather", "description": "Où? 東京", "parameters": {
+        "type": "object", "properties": {"place": {"type": "string"}, "days": {"type": "integer"}}}}}]
+    call = lambda name, arguments, number: {
+        "id": f"call{number}", "type": "function",
+        "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}}
+    calls = [call("weather", {"place": "Köln", "days": 2, "deep": {"a": [1, None, True, 0.5]}}, 1), call("noop", {}, 2)]
+    result = lambda text, number: {"role": "tool", "content": text, "tool_call_id": f"call{number}"}
+    yield "one question", [ask("What is 2+2?")], None
+    yield "system", [system, ask("What is 2+2?")], None
+    yield "turns", [system, ask("hello"), say("Hello!", reasoning_content="They greet."), ask("1+1=?")], None
+    yield "answered", [ask("hi"), say("Hello!", reasoning_content="They greet.")], None
+    yield "several systems", [system, ask("a"), say("b"), {"role": "system", "content": "Now at length."}, ask("c")], None
+    yield "tools", [system, ask("Rain?")], tools
+    yield "tools without system", [ask("Rain?")], tools
+    yield "calls", [system, ask("Rain?"), say("I look.", reasoning_content="Look.", tool_calls=calls)], tools
+    yield "results", [system, ask("Rain?"), say("", reasoning_content="Look.", tool_calls=calls), result("wet", 1),
+                      result("done", 2)], tools
+    yield "results in another order", [ask("Rain?"), say(None, reasoning_content="Look.", tool_calls=calls),
+                                       result("done", 2), result("wet", 1)], None
+    yield "after results", [ask("Rain?"), say("", reasoning_content="Look.", tool_calls=calls), result("wet", 1),
+                            result("done", 2), say("It rains.", reasoning_content="So."), ask("And?")], tools
+    yield "after results, without tools", [
+        ask("Rain?"), say("", reasoning_content="Look.", tool_calls=calls), result("wet", 1), result("done", 2),
+        say("It rains.", reasoning_content="So."), ask("And?")], None
+    yield "developer", [system, {"role": "developer", "content": "Search."}, say("a"), ask("b"), say("c"), ask("d")], None
+    yield "developer last", [{"role": "developer", "content": "Search.", "tools": tools}], None
+    yield "format", [{**system, "response_format": {"type": "object"}}, ask("x")], None
+    yield "two questions", [ask("a"), ask("b")], None
+    yield "reminder", [system, {"role": "latest_reminder", "content": "It is Monday."}, ask("a"), say("b"), ask("c")], None
+    for task in ["action", "query", "authority", "domain", "title", "read_url"]:
+        yield f"task {task}", [system, ask("a", task=task)], None
+    yield "task and answer", [ask("a", task="title"), say("A"), ask("b")], None
+    yield "not ended", [ask("a"), say("b", wo_eos=True)], None
+
+
+def golden_deepseek(directory):
+    sys.path.insert(0, directory)
+    import encoding_dsv32
+    import encoding_dsv4
+    encoding_dsv32.TOOLS_SYSTEM_TEMPLATE = encoding_dsv4.TOOLS_TEMPLATE = TOOL_WORDS
+    encoding_dsv4.REASONING_EFFORT_MAX = EFFORT_WORDS
+    cases = []
+    for name, messages, tools in deepseek_conversations():
+        for version, program in [("dsv32", encoding_dsv32), ("dsv4", encoding_dsv4)]:
+            for variables in [{"thinking": False}, {"thinking": True}, {"thinking": True, "drop_thinking": False},
+                              {"thinking": True, "reasoning_effort": "max"}]:
+                given = [dict(message) for message in messages]
+                if tools and given[0]["role"] == "system":
+                    given[0]["tools"] = tools
+                elif tools:
+                    given.insert(0, {"role": "system", "content": "", "tools": tools})
+                more = {"reasoning_effort": variables.get("reasoning_effort")} if version == "dsv4" else {}
+                case = {"version": version, "name": name, "messages": messages, "tools": tools, "variables": variables}
+                try:
+                    case["text"] = program.encode_messages(
+                        given, "thinking" if variables["thinking"] else "chat",
+                        drop_thinking=variables.get("drop_thinking", True), **more)
+                except Exception as error:
+                    if "out of range" in str(error):
+                        continue  # It counts the messages that it left out.
+                    case["error"] = str(error) or type(error).__name__
+                cases.append(case)
+    save("golden-deepseek.json", {"words": WORDS, "cases": cases})
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["deepseek"]:
+        sys.exit(golden_deepseek(sys.argv[2]))
     wanted = sys.argv[1:] or ["tokens", "templates", "snippets"]
     for what in wanted:
         {"tokens": golden_tokens, "templates": golden_templates, "snippets": golden_snippets}[what]()
