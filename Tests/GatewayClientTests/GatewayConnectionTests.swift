@@ -69,7 +69,8 @@ import Testing
         }
         #expect(pieces == ["(Hm)", "(.)", "Yes"])
         #expect(answer.text == "Yes" && answer.reasoning == "Hm.")
-        let whole = #"{"choices": [{"message": {"content": "", "reasoning_content": "Hm"}, "finish_reason": "length"}]}"#
+        let message = #"{"content": "", "reasoning_content": "Hm"}"#
+        let whole = #"{"choices": [{"message": \#(message), "finish_reason": "length"}]}"#
         let cut = try await withGateway(Self.body(200, whole)) { try $0.generate(request) { _ in } }
         #expect(cut.text.isEmpty && cut.reasoning == "Hm" && cut.isCut)
     }

@@ -62,7 +62,10 @@ struct GenerationPlanTests {
             {"messages":[{"role":"assistant","content":null,
               "tool_calls":[{"type":"function","function":{"name":"f","arguments":"{\"a\" :1}"}}]}]}
             """#
-        for (part, expected) in [("arguments.a", "1"), ("arguments | tojson", #"{"a": 1}"#), ("name + c.function.arguments", #"f{"a" :1}"#)] {
+        for (part, expected) in [
+            ("arguments.a", "1"), ("arguments | tojson", #"{"a": 1}"#),
+            ("name + c.function.arguments", #"f{"a" :1}"#),
+        ] {
             let template = "{% for c in messages[0].tool_calls %}{{ c.function.\(part) }}{% endfor %}"
             let model = try ModelContext(files: TestModel.files(template: template), createdSeconds: 0)
             let plan = try GenerationPlan(ChatRequest(parsing: JSON(parsing: body)), model: model, randomSeed: 5)

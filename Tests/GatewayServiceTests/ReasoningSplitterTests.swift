@@ -124,9 +124,10 @@ struct ReasoningSplitterTests {
         let final = "<|channel|>final<|message|>Hello!"
         #expect(try split(.channels, analysis + final) == Split(reasoning: "They greet.", answer: "Hello!"))
         #expect(try split(.channels, final) == Split(answer: "Hello!"))
+        let preamble = "<|channel|>commentary<|message|>I look it up.<|end|><|start|>assistant"
         #expect(try split(.channels, analysis + analysis) == Split(reasoning: "They greet.They greet."))
         #expect(
-            try split(.channels, analysis + "<|channel|>commentary<|message|>I look it up.<|end|><|start|>assistant" + final)
+            try split(.channels, analysis + preamble + final)
                 == Split(reasoning: "They greet.", answer: "I look it up.Hello!"))
         let call = "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\":1}"
         #expect(
@@ -144,7 +145,8 @@ struct ReasoningSplitterTests {
     func anyCut() throws {
         var generator = SeededGenerator(state: 7)
         let parts = [
-            "<think>", "</think>", "<", "/", "think", ">", "</thin", "\n", " ", "a", "é", "🐝", "<think", "\t\r\n", "e\u{301}",
+            "<think>", "</think>", "<", "/", "think", ">", "</thin", "\n", " ", "a", "é", "🐝", "<think",
+            "\t\r\n", "e\u{301}",
         ]
         let marks = try #require(try ReasoningModel.text.context().reasoning)
         for _ in 0..<3000 {

@@ -183,7 +183,8 @@ struct ReasoningPromptTests {
     @Test("reasoning of earlier turns reaches the template, by either name")
     func history() throws {
         for name in ["reasoning_content", "reasoning"] {
-            let body = #"{"messages":[{"role":"assistant","content":"a","\#(name)":"r"},{"role":"user","content":"q"}]}"#
+            let said = #"{"role":"assistant","content":"a","\#(name)":"r"}"#
+            let body = #"{"messages":[\#(said),{"role":"user","content":"q"}]}"#
             let found = try prompt(.tokens, try plan(.tokens, body))
             #expect(found == "<|assistant|><think>r</think>a<|end|><|user|>q<|end|><|assistant|>")
             let channels = try prompt(.channels, try plan(.channels, body))

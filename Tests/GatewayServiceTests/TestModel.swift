@@ -61,7 +61,8 @@ enum TestModel {
         ]
         if withTemplate { files.append(ModelFiles.File(name: "chat_template.jinja", bytes: Array(template.utf8))) }
         return ModelFiles(
-            modelName: "tiny", contextTokensMax: UInt32(contextTokensMax), vocabularySize: UInt32(vocabularySize + moreTokens.count),
+            modelName: "tiny", contextTokensMax: UInt32(contextTokensMax),
+            vocabularySize: UInt32(vocabularySize + moreTokens.count),
             files: files)
     }
 

@@ -75,7 +75,9 @@ struct DeepSeekEncodingTests {
 
     @Test func tellsWhatItCannotWrite() throws {
         let question: JSON = [["role": "user", "content": "q"]]
-        func problem(_ version: String, _ messages: JSON, tools: JSON? = nil, _ variables: [String: JSON] = [:]) -> String {
+        func problem(
+            _ version: String, _ messages: JSON, tools: JSON? = nil, _ variables: [String: JSON] = [:]
+        ) -> String {
             do {
                 _ = try template(version, words: nil).render(
                     messages: messages, tools: tools, addGenerationPrompt: true, variables: variables)
@@ -87,13 +89,17 @@ struct DeepSeekEncodingTests {
         let tools: JSON = [["type": "function", "function": ["name": "f"]]]
         #expect(problem("dsv4", question, tools: tools).contains("encoding/encoding_dsv4.py, which is missing"))
         #expect(problem("dsv4", question, ["reasoning_effort": "max"]).contains("which is missing"))
-        #expect(problem("dsv4", [["role": "bard", "content": ""]]).hasPrefix("messages[0]: the role 'bard' is unknown"))
+        let bard: JSON = [["role": "bard", "content": ""]]
+        #expect(problem("dsv4", bard).hasPrefix("messages[0]: the role 'bard' is unknown"))
         #expect(problem("dsv4", [["role": "user", "content": "q", "task": "sing"]]).contains("the task 'sing'"))
-        #expect(problem("dsv32", [["role": "latest_reminder", "content": "q"]]).contains("latest_reminder"))
+        let reminder: JSON = [["role": "latest_reminder", "content": "q"]]
+        #expect(problem("dsv32", reminder).contains("latest_reminder"))
         #expect(problem("dsv32", [["role": "tool", "content": "q"]]).contains("the result of no call"))
         #expect(problem("dsv4", [["role": "user", "content": [["type": "image"]]]]).contains("no text"))
         let calls: JSON = [["function": ["name": "f", "arguments": "not JSON"]]]
-        let call: JSON = [["role": "user", "content": "q"], ["role": "assistant", "content": "", "tool_calls": calls]]
+        let call: JSON = [
+            ["role": "user", "content": "q"], ["role": "assistant", "content": "", "tool_calls": calls],
+        ]
         #expect(problem("dsv32", call).contains("arguments of 'f'"))
         #expect(problem("dsv4", call).isEmpty)
     }

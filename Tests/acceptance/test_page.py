@@ -323,6 +323,9 @@ def test_reasoning_is_shown_apart(page, gateway):
     assert not page.find(".reasoning-text").is_displayed(), "it makes room for the answer"
     page.find(".reasoning summary").click()
     assert page.text(".reasoning-text") == "They greet."
+    for scheme in ("dark", "light"):
+        page.show_as(1280, 800, scheme)
+        assert page.poor_contrasts() == []
     page.all(".reasoning-text span")[1].click()
     page.wait_for_text("#picked", "2 of 3, “greet.”")
     page.ask("And?")

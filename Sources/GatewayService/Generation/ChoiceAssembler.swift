@@ -39,7 +39,8 @@ public struct ChoicePiece: Hashable, Sendable {
 
     /// Whether it says nothing at all.
     public var isEmpty: Bool {
-        promptTokens.isEmpty && text.isEmpty && reasoning.isEmpty && tokens.isEmpty && routedExperts.isEmpty && finish == nil
+        promptTokens.isEmpty && text.isEmpty && reasoning.isEmpty && tokens.isEmpty && routedExperts.isEmpty
+            && finish == nil
     }
 
     /// Adds the piece that follows.
@@ -53,8 +54,8 @@ public struct ChoicePiece: Hashable, Sendable {
     }
 }
 
-/// Turns the tokens of one sequence into the text of one answer: detokenises, tells reasoning from the answer, finds stop
-/// strings, echoes the prompt.
+/// Turns the tokens of one sequence into the text of one answer: detokenises, tells reasoning from the answer, finds
+/// stop strings, echoes the prompt.
 ///
 /// The token that ends an answer (an end token, a stop token) is reported among the tokens, but is not text.
 public struct ChoiceAssembler: Sendable {

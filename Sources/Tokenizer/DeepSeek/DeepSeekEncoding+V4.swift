@@ -8,7 +8,8 @@ extension DeepSeekEncoding {
         // Who works with tools needs to know why it called them.
         let drops = options.dropsReasoning && messages.allSatisfy(\.tools.isEmpty)
         if options.thinks, drops, let last = Self.lastQuestion(messages) {
-            messages = messages.enumerated().filter { $0.offset >= last || $0.element.role != .developer }.map(\.element)
+            messages = messages.enumerated().filter { $0.offset >= last || $0.element.role != .developer }.map(
+                \.element)
         }
         let last = Self.lastQuestion(messages) ?? -1
         var text = Self.begin
@@ -28,7 +29,8 @@ extension DeepSeekEncoding {
         guard let effortWording else {
             throw .conversationRefused(
                 message: nil,
-                reason: "how the model is asked for the most effort stands in encoding/encoding_dsv4.py, which is missing")
+                reason: "how the model is asked for the most effort stands in encoding/encoding_dsv4.py, "
+                    + "which is missing")
         }
         return effortWording
     }

@@ -55,7 +55,8 @@ struct DeepSeekMessage {
             let found = json["role"]?.string ?? "nothing"
             throw .conversationRefused(
                 message: index,
-                reason: "the role '\(found)' is unknown (known: assistant, developer, latest_reminder, system, tool, user)")
+                reason: "the role '\(found)' is unknown "
+                    + "(known: assistant, developer, latest_reminder, system, tool, user)")
         }
         self.role = role
         content = try Self.text(json["content"] ?? .null, index: index)

@@ -37,7 +37,8 @@ package struct PythonStrings {
             var position = index + name.count
             // A type may stand between the name and the sign.
             while position < scalars.count, scalars[position] != "=", scalars[position] != "\n" {
-                guard position > index + name.count || scalars[position] == " " || scalars[position] == ":" else { break }
+                let isBehindName = position == index + name.count
+                if isBehindName, scalars[position] != " ", scalars[position] != ":" { break }
                 position += 1
             }
             if position < scalars.count, scalars[position] == "=" { return position + 1 }
