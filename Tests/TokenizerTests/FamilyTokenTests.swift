@@ -2,8 +2,8 @@ import Basics
 import Testing
 import Tokenizer
 
-/// Holds the families' ways to cut text, as their files publish them, against what the published libraries make of small
-/// vocabularies and much text in many scripts.
+/// Holds the families' ways to cut text, as their files publish them, against what the published libraries make of
+/// small vocabularies and much text in many scripts.
 struct FamilyTokenTests {
     static let names = ["deepseek-v3", "glm", "gpt-oss", "kimi", "kimi-tiktoken", "minimax-m2", "qwen3", "qwen3.5"]
 

@@ -6,8 +6,8 @@ import Basics
 /// <|channel|>analysis<|message|>They greet.<|end|><|start|>assistant<|channel|>final<|message|>Hello!<|return|>
 /// ```
 ///
-/// The channel `analysis` is reasoning, every other one the answer. A header that names a recipient (the call of a tool)
-/// is left in the answer's text, since without it nobody could tell what the message is.
+/// The channel `analysis` is reasoning, every other one the answer. A header that names a recipient (the call of a
+/// tool) is left in the answer's text, since without it nobody could tell what the message is.
 struct ChannelSplitter: MarkedTextSplitter {
     private enum Phase {
         /// In the text of a message.

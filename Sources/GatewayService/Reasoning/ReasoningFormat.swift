@@ -30,7 +30,8 @@ public enum ReasoningMark: Hashable, Sendable {
 /// A model's format, and which of its tokens are marks.
 ///
 /// Nothing depends on the model's name: what the chat template writes and what the vocabulary holds say which marks
-/// there are. A mark that is a token of its own counts only as that token; where it is not, the text is searched for it.
+/// there are. A mark that is a token of its own counts only as that token; where it is not, the text is searched for
+/// it.
 public struct ReasoningMarks: Sendable {
     /// The format.
     public let format: ReasoningFormat

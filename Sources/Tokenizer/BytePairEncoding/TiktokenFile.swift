@@ -1,9 +1,9 @@
 import Basics
 import Foundation
 
-/// A vocabulary as `tiktoken` stores it: per line the bytes of a token in base 64, and its id, which is also the order in
-/// which pairs are merged. What else there is to a tokenizer stands in the model's Python: how text is cut is known for
-/// Kimi, whose models come so.
+/// A vocabulary as `tiktoken` stores it: per line the bytes of a token in base 64, and its id, which is also the order
+/// in which pairs are merged. What else there is to a tokenizer stands in the model's Python: how text is cut is known
+/// for Kimi, whose models come so.
 struct TiktokenFile {
     static let name = "tiktoken.model"
 

@@ -1,6 +1,7 @@
 import Basics
 
-/// The format of DeepSeek V3.2: a question ends with the token that opens the answer, results of tools follow the calls.
+/// The format of DeepSeek V3.2: a question ends with the token that opens the answer, results of tools follow the
+/// calls.
 extension DeepSeekEncoding {
     func renderV32(_ messages: [DeepSeekMessage], _ options: DeepSeekOptions) throws(TokenizerError) -> String {
         let messages = options.thinks && options.dropsReasoning ? Self.withoutOldDevelopers(messages) : messages

@@ -26,12 +26,7 @@ extension DeepSeekEncoding {
     }
 
     private func effortText() throws(TokenizerError) -> String {
-        guard let effortWording else {
-            throw .conversationRefused(
-                message: nil,
-                reason: "how the model is asked for the most effort stands in encoding/encoding_dsv4.py, "
-                    + "which is missing")
-        }
+        guard let effortWording else { throw missingWording("how the model is asked for the most effort", nil) }
         return effortWording
     }
 

@@ -1,11 +1,11 @@
 import Basics
 
-/// The prompts of DeepSeek V3.2 and V4, whose directories hold no chat template but a Python program that writes prompts
-/// (`encoding/encoding_dsv32.py`, `encoding/encoding_dsv4.py`).
+/// The prompts of DeepSeek V3.2 and V4, whose directories hold no chat template but a Python program that writes
+/// prompts (`encoding/encoding_dsv32.py`, `encoding/encoding_dsv4.py`).
 ///
 /// What those programs do is built in; what they say is not: the sentences by which a model is told of its tools are
-/// read out of the model's own file, so that they are those that it was trained with. Without that file everything works
-/// but tools.
+/// read out of the model's own file, so that they are those that it was trained with. Without that file everything
+/// works but tools and forms of answers.
 struct DeepSeekEncoding: Sendable {
     /// Which of the two formats.
     enum Version: Sendable {
@@ -25,10 +25,13 @@ struct DeepSeekEncoding: Sendable {
     let version: Version
     /// The text about tools, with places for what it is about; nil if the model's file is missing.
     private let toolWording: String?
+    /// The text about the form of an answer; nil if the model's file has no such text.
+    private let formatWording: String?
     /// What asks for as much thought as possible; nil if the model's file has no such text.
     let effortWording: String?
 
     private static let toolWordings = ["TOOLS_TEMPLATE", "TOOLS_SYSTEM_TEMPLATE"]
+    private static let formatWordingName = "response_format_template"
     private static let effortWordingName = "REASONING_EFFORT_MAX"
 
     /// The file that holds the wording.
@@ -49,11 +52,14 @@ struct DeepSeekEncoding: Sendable {
         let file = Self.file(version)
         guard let bytes = files[file] else {
             toolWording = nil
+            formatWording = nil
             effortWording = nil
             return
         }
-        let strings = try PythonStrings(bytes, file: file, names: Self.toolWordings + [Self.effortWordingName])
+        let names = Self.toolWordings + [Self.formatWordingName, Self.effortWordingName]
+        let strings = try PythonStrings(bytes, file: file, names: names)
         toolWording = Self.toolWordings.lazy.compactMap { strings[$0] }.first
+        formatWording = strings[Self.formatWordingName]
         effortWording = strings[Self.effortWordingName]
     }
 
@@ -89,19 +95,24 @@ struct DeepSeekEncoding: Sendable {
     func supplements(of message: DeepSeekMessage) throws(TokenizerError) -> String {
         var text = ""
         if !message.tools.isEmpty { text += "\n\n" + (try toolText(message)) }
-        if let format = message.responseFormat {
-            text += "\n\n## Response Format:\n\nYou MUST strictly adhere to the following schema to reply:\n"
-            text += Self.json(format)
-        }
+        if let format = message.responseFormat { text += "\n\n" + (try formatText(format, message)) }
         return text
     }
 
+    /// A request wants a text that only the model's file has.
+    func missingWording(_ what: String, _ message: DeepSeekMessage?) -> TokenizerError {
+        .conversationRefused(
+            message: message?.index, reason: "\(what) stands in encoding/\(Self.file(version)), which is missing")
+    }
+
+    private func formatText(_ format: JSON, _ message: DeepSeekMessage) throws(TokenizerError) -> String {
+        guard let formatWording else { throw missingWording("how the model is told of a form", message) }
+        return try PythonFormat.filled(
+            formatWording, with: ["schema": Self.json(format)], file: Self.file(version))
+    }
+
     private func toolText(_ message: DeepSeekMessage) throws(TokenizerError) -> String {
-        guard let toolWording else {
-            throw .conversationRefused(
-                message: message.index,
-                reason: "how the model is told of its tools stands in encoding/\(Self.file(version)), which is missing")
-        }
+        guard let toolWording else { throw missingWording("how the model is told of its tools", message) }
         let schemas = message.tools.map { Self.json($0["function"] ?? $0) }.joined(separator: "\n")
         let values = [
             "dsml_token": Self.markup, "thinking_start_token": Self.thinkOpen, "thinking_end_token": Self.thinkClose,
@@ -201,7 +212,7 @@ package enum PythonFormat {
                 continue
             }
             guard scalar == "{", let end = rest.firstIndex(of: "}"), let value = values[String(rest[..<end])] else {
-                throw .fileMalformed(file: file, reason: "the text about tools has a place for something unknown")
+                throw .fileMalformed(file: file, reason: "a text has a place for something unknown")
             }
             result.append(contentsOf: value.unicodeScalars)
             rest = rest[rest.index(after: end)...]

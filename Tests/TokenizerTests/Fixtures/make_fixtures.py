@@ -5,8 +5,8 @@ library) and golden renderings of the chat templates in this folder (by `jinja2`
     pip install tokenizers jinja2 tiktoken
     make_fixtures.py            # rewrites tokenizer-*.json, golden-*.json beside it
     make_fixtures.py families   # rewrites golden-families.json: the families' own ways to cut text, and tiktoken
-    make_fixtures.py deepseek DIRECTORY     # rewrites golden-deepseek.json with encoding_dsv32.py, encoding_dsv4.py from
-                                            # there, as DeepSeek-V3.2 and DeepSeek-V4 publish them in `encoding`
+    make_fixtures.py deepseek DIRECTORY     # rewrites golden-deepseek.json with encoding_dsv32.py and encoding_dsv4.py
+                                            # from there, as DeepSeek-V3.2 and V4 publish them in `encoding`
 """
 import datetime
 import json
@@ -332,11 +332,14 @@ Call them in <{dsml_token}calls>; think in {thinking_start_token}...{thinking_en
 
 That is all.
 """
+FORMAT_WORDS = "# Form\nAs in: {schema}"
 EFFORT_WORDS = "Effort: all of it.\nThink \"long\" and \\ deep.\n\n"
 WORDS = {
-    "dsv32": f'TOOLS_SYSTEM_TEMPLATE = """{TOOL_WORDS}"""\n\nother: str = "x"\n',
+    "dsv32": f'TOOLS_SYSTEM_TEMPLATE = """{TOOL_WORDS}"""\n\nother: str = "x"\n'
+             'response_format_template: str = "# Form\\nAs in: {schema}"\n',
     "dsv4": '"""About."""\nimport json\n\nREASONING_EFFORT_MAX = (\n    "Effort: all of it.\\n"  # one\n'
-            '    "Think \\"long\\" and \\\\ deep.\\n\\n"\n)\n\nTOOLS_TEMPLATE: str = """' + TOOL_WORDS + '"""\n',
+            '    "Think \\"long\\" and \\\\ deep.\\n\\n"\n)\n\nTOOLS_TEMPLATE: str = """' + TOOL_WORDS + '"""\n'
+            'response_format_template: str = (\n    "# Form\\n"\n    "As in: {schema}"\n)\n',
 }
 
 
@@ -356,7 +359,8 @@ def deepseek_conversations():
     yield "system", [system, ask("What is 2+2?")], None
     yield "turns", [system, ask("hello"), say("Hello!", reasoning_content="They greet."), ask("1+1=?")], None
     yield "answered", [ask("hi"), say("Hello!", reasoning_content="They greet.")], None
-    yield "several systems", [system, ask("a"), say("b"), {"role": "system", "content": "Now at length."}, ask("c")], None
+    at_length = {"role": "system", "content": "Now at length."}
+    yield "several systems", [system, ask("a"), say("b"), at_length, ask("c")], None
     yield "tools", [system, ask("Rain?")], tools
     yield "tools without system", [ask("Rain?")], tools
     yield "calls", [system, ask("Rain?"), say("I look.", reasoning_content="Look.", tool_calls=calls)], tools
@@ -369,11 +373,13 @@ def deepseek_conversations():
     yield "after results, without tools", [
         ask("Rain?"), say("", reasoning_content="Look.", tool_calls=calls), result("wet", 1), result("done", 2),
         say("It rains.", reasoning_content="So."), ask("And?")], None
-    yield "developer", [system, {"role": "developer", "content": "Search."}, say("a"), ask("b"), say("c"), ask("d")], None
-    yield "developer last", [{"role": "developer", "content": "Search.", "tools": tools}], None
+    developer = {"role": "developer", "content": "Search."}
+    yield "developer", [system, developer, say("a"), ask("b"), say("c"), ask("d")], None
+    yield "developer last", [{**developer, "tools": tools}], None
     yield "format", [{**system, "response_format": {"type": "object"}}, ask("x")], None
     yield "two questions", [ask("a"), ask("b")], None
-    yield "reminder", [system, {"role": "latest_reminder", "content": "It is Monday."}, ask("a"), say("b"), ask("c")], None
+    reminder = {"role": "latest_reminder", "content": "It is Monday."}
+    yield "reminder", [system, reminder, ask("a"), say("b"), ask("c")], None
     for task in ["action", "query", "authority", "domain", "title", "read_url"]:
         yield f"task {task}", [system, ask("a", task=task)], None
     yield "task and answer", [ask("a", task="title"), say("A"), ask("b")], None
@@ -386,6 +392,7 @@ def golden_deepseek(directory):
     import encoding_dsv4
     encoding_dsv32.TOOLS_SYSTEM_TEMPLATE = encoding_dsv4.TOOLS_TEMPLATE = TOOL_WORDS
     encoding_dsv4.REASONING_EFFORT_MAX = EFFORT_WORDS
+    encoding_dsv32.response_format_template = encoding_dsv4.response_format_template = FORMAT_WORDS
     cases = []
     for name, messages, tools in deepseek_conversations():
         for version, program in [("dsv32", encoding_dsv32), ("dsv4", encoding_dsv4)]:
