@@ -20,7 +20,13 @@ import Wire
     static func answers(
         _ checkpoint: String, _ instructionSets: [InstructionSet], together: Bool = true
     ) throws -> [Generated] {
-        let cluster = try InProcessCluster(checkpoint: checkpoint, instructionSets: instructionSets)
+        try answers(modelPath: Fixtures.checkpoint(checkpoint), instructionSets, together: together)
+    }
+
+    static func answers(
+        modelPath: String, _ instructionSets: [InstructionSet], together: Bool = true
+    ) throws -> [Generated] {
+        let cluster = try InProcessCluster(modelPath: modelPath, instructionSets: instructionSets)
         defer { cluster.stop() }
         _ = try cluster.waitForStatus { $0.isReady }
         guard together else { return try requests.map { try cluster.start($0).wait() } }
@@ -34,6 +40,14 @@ import Wire
             let answers = try Self.answers(checkpoint, Array(repeating: .best, count: count))
             #expect(answers == reference, "\(count) workers")
         }
+    }
+
+    /// What the usual converters make of a directory answers as the directory does.
+    @Test(arguments: GGUFConversion.cases) func filesOfTheUsualConverters(conversion: GGUFConversion.Case) throws {
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("model.gguf", GGUFConversion(conversion).file())
+        let reference = try Self.answers(conversion.fixture, [], together: false)
+        #expect(try Self.answers(modelPath: path, Array(repeating: .best, count: 3)) == reference)
     }
 
     @Test func moreWorkersThanExperts() throws {
