@@ -17,7 +17,10 @@ import Weights
     }
 
     private func open(_ builder: GGUFBuilder) throws -> Checkpoint {
-        try Checkpoint.open(TemporaryDirectory().write("m.gguf", builder.file))
+        let directory = try TemporaryDirectory()
+        return try withExtendedLifetime(directory) {
+            try Checkpoint.open(directory.write("m.gguf", builder.file))
+        }
     }
 
     private func packedBytes(_ tensor: Tensor) throws -> [UInt8] {

@@ -9,7 +9,7 @@ extension GGUFArchitecture {
             ["exp_probs_b.bias": "mlp.e_score_correction_bias"]),
         configuration: { reader throws(WeightsError) in
             let heads = try reader.heads()
-            let width = try reader.integer("expert_feed_forward_length", default: reader.integer("feed_forward_length"))
+            let hasWidth = reader.metadata[reader.key("expert_feed_forward_length")] != nil
             try reader.require("expert_gating_func", [2])
             return try reader.decoder(
                 "minimax_m2", class: "MiniMaxM2ForCausalLM", scaling: reader.ropeScaling(),
@@ -18,7 +18,8 @@ extension GGUFArchitecture {
                     "rotary_dim": try reader.count("rope.dimension_count", default: reader.headWidth()),
                     "num_local_experts": try reader.count("expert_count"),
                     "num_experts_per_tok": try reader.count("expert_used_count"),
-                    "intermediate_size": .integer(Int64(width)),
+                    "intermediate_size": try reader.count(
+                        hasWidth ? "expert_feed_forward_length" : "feed_forward_length"),
                 ])
         })
 }
