@@ -18,15 +18,10 @@ import Wire
     }
 
     static func answers(
-        _ checkpoint: String, _ instructionSets: [InstructionSet], together: Bool = true
+        _ checkpoint: String, _ instructionSets: [InstructionSet], together: Bool = true, results: ResultFormat? = nil
     ) throws -> [Generated] {
-        try answers(modelPath: Fixtures.checkpoint(checkpoint), instructionSets, together: together)
-    }
-
-    static func answers(
-        modelPath: String, _ instructionSets: [InstructionSet], together: Bool = true
-    ) throws -> [Generated] {
-        let cluster = try InProcessCluster(modelPath: modelPath, instructionSets: instructionSets)
+        let cluster = try InProcessCluster(
+            checkpoint: checkpoint, instructionSets: instructionSets, results: results)
         defer { cluster.stop() }
         _ = try cluster.waitForStatus { $0.isReady }
         guard together else { return try requests.map { try cluster.start($0).wait() } }
@@ -42,12 +37,10 @@ import Wire
         }
     }
 
-    /// What the usual converters make of a directory answers as the directory does.
-    @Test(arguments: GGUFConversion.cases) func filesOfTheUsualConverters(conversion: GGUFConversion.Case) throws {
-        let directory = try TemporaryDirectory()
-        let path = try directory.write("model.gguf", GGUFConversion(conversion).file())
-        let reference = try Self.answers(conversion.fixture, [], together: false)
-        #expect(try Self.answers(modelPath: path, Array(repeating: .best, count: 3)) == reference)
+    @Test(arguments: [ResultFormat.bf16, .int8]) func resultsInAnyForm(format: ResultFormat) throws {
+        let reference = try Self.answers("qwen3_moe_bf16", [], together: false, results: format)
+        #expect(try Self.answers("qwen3_moe_bf16", Array(repeating: .best, count: 3), results: format) == reference)
+        #expect(try Self.answers("qwen3_moe_bf16", []) != reference, "nothing is rounded")
     }
 
     @Test func moreWorkersThanExperts() throws {

@@ -34,7 +34,14 @@ struct GGUFConversion {
         Case(fixture: "qwen3_moe_bf16", architecture: "qwen3moe"),
     ]
 
+    /// How the last projection of recurrent layers is written: as it is, as blocks of 32 8-bit integers, or as the
+    /// numbers that these blocks stand for.
+    enum OutputForm {
+        case blocks, numbers, numbersOfBlocks
+    }
+
     let conversion: Case
+    var output = OutputForm.numbers
     private let checkpoint: Checkpoint
     /// `config.json`, that of the text part where there are several.
     let configuration: JSON
@@ -74,6 +81,21 @@ struct GGUFConversion {
             matrix.weights.flatMap { littleEndian($0.bitPattern) })
     }
 
+    /// Writes `matrix` as blocks of 32 numbers with a common scale, or as what these stand for.
+    private mutating func writeBlocks(_ name: String, _ matrix: Matrix) {
+        var bytes: [UInt8] = []
+        var numbers: [Float] = []
+        for start in stride(from: 0, to: matrix.weights.count, by: 32) {
+            let block = matrix.weights[start..<start + 32]
+            let scale = Float16((block.map(abs).max() ?? 0) / 127)
+            let codes = block.map { Int8(max(-127, min(127, ($0 / Float(scale)).rounded()))) }
+            bytes += littleEndian(scale.bitPattern) + codes.map(UInt8.init(bitPattern:))
+            numbers += codes.map { Float($0) * Float(scale) }
+        }
+        guard output == .blocks else { return write(name, Matrix(shape: matrix.shape, weights: numbers)) }
+        builder.add(name, matrix.shape.reversed().map(UInt64.init), type: 8, bytes)
+    }
+
     private mutating func convert(_ name: String, _ matrix: Matrix) {
         switch name {
         case "model.embed_tokens.weight": return write("token_embd.weight", matrix)
@@ -86,6 +108,9 @@ struct GGUFConversion {
         let rest = String(match.2)
         if let expert = rest.wholeMatch(of: /[a-z_]+\.experts\.([0-9]+)\.([a-z0-9_]+)\.weight/) {
             return convertExpert(prefix, Int(expert.1) ?? 0, String(expert.2), matrix)
+        }
+        if output != .numbers, rest == "linear_attn.out_proj.weight" {
+            return writeBlocks(prefix + "ssm_out.weight", changed(rest, matrix))
         }
         if let table = Self.layerNames[rest] { return write(prefix + table, changed(rest, matrix)) }
         convertRest(prefix, rest, matrix)
