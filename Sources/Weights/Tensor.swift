@@ -187,7 +187,9 @@ public struct Tensor: Sendable {
         case .stored(let stored):
             try stored.file.populate(stored.byteRange, tensor: name)
             defer { stored.file.giveBack(stored.byteRange) }
-            if let matrix = stored.ordered { return try packed(stored.orderedBytes(matrix), stored.format, rows: shape[0], columns: shape[1]) }
+            if let matrix = stored.ordered {
+                return try packed(stored.orderedBytes(matrix), stored.format, rows: shape[0], columns: shape[1])
+            }
             return try packing { () throws(KernelError) in
                 try PackedMatrix(
                     packing: stored.file.bytes(stored.byteRange), rows: shape[0], columns: shape[1],
