@@ -84,7 +84,7 @@ struct GGUFArchitecture: Sendable {
         _ name: String, _ model: [String: String], _ layer: [String: String], from: String, to: String
     ) -> String? {
         if let other = model[name] { return other }
-        guard let place = Self.layer(of: name[...], prefix: from) else { return nil }
+        guard let place = Self.layer(of: name[...], prefix: from), !place.rest.contains("*") else { return nil }
         guard let other = layer[place.rest] ?? expert(place.rest, layer) else { return nil }
         return "\(to)\(place.number).\(other)"
     }
