@@ -19,8 +19,8 @@ public final class PositionChoices: Sendable {
 /// for each call that runs at a time.
 public struct SparseScratch {
     fileprivate let scores = GrowingBuffer<Float>()
-    fileprivate let keys = GrowingBuffer<UInt8>()
-    fileprivate let blocks = GrowingBuffer<UnsafeMutableRawPointer>()
+    let keys = GrowingBuffer<UInt8>()
+    let blocks = GrowingBuffer<UnsafeMutableRawPointer>()
 
     /// Empty scratch.
     public init() {}
@@ -146,7 +146,7 @@ extension Compute {
                 colony_gather_keys(
                     keys, layout.format.numberBytes, spans[row].blocks,
                     choices.row(firstRow + row, count: count) + first, min(layout.blockPositions, count - first),
-                    blocks[task])
+                    blocks[task], layout.blockPositions, 0)
             }
         }
         var found = 0
