@@ -11,6 +11,12 @@ public final class PositionChoices: Sendable {
     /// Makes room for `rowCount` rows of `count` positions; earlier choices are lost when that needs new memory.
     public func reserve(rowCount: Int, count: Int) { positions.reserve(rowCount * count) }
 
+    /// Sets the positions of a row, ascending.
+    package func set(_ chosen: [Int], row: Int) {
+        let target = self.row(row, count: chosen.count)
+        for (index, position) in chosen.enumerated() { target[index] = UInt32(position) }
+    }
+
     /// The `count` positions of a row, ascending.
     func row(_ row: Int, count: Int) -> UnsafeMutablePointer<UInt32> { positions.base + row * count }
 }
