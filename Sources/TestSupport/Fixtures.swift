@@ -26,7 +26,8 @@ public enum Fixtures {
 
     /// Those with quantised weights.
     public static let quantisedNames = [
-        "deepseek_v4_fp4", "glm4_moe_compressed", "gpt_oss_mxfp4", "minimax_m2_fp8", "mixtral_gptq8", "qwen3_moe_awq", "qwen3_moe_fp4",
+        "deepseek_v4_fp4", "glm4_moe_compressed", "gpt_oss_mxfp4", "minimax_m2_fp8", "mixtral_gptq8", "qwen3_moe_awq",
+        "qwen3_moe_fp4",
         "qwen3_moe_gptq4",
     ]
 }

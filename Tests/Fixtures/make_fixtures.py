@@ -56,7 +56,7 @@ YI_LIGHTNING = dict({**COMMON, "hidden_size": 32}, moe_intermediate_size=12, num
 DEEPSEEK_V32 = dict(
     DEEPSEEK_V3, num_hidden_layers=2, moe_intermediate_size=16, index_topk=20, index_head_dim=16, index_n_heads=4)
 DEEPSEEK_V4 = dict(
-    vocab_size=320, hidden_size=64, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=1, head_dim=16,
+    vocab_size=320, hidden_size=32, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=1, head_dim=16,
     q_lora_rank=24, o_groups=2, o_lora_rank=12, sliding_window=16, index_n_heads=32, index_head_dim=12, index_topk=9,
     moe_intermediate_size=16, n_routed_experts=8, n_shared_experts=1, num_experts_per_tok=3,
     routed_scaling_factor=1.5, swiglu_limit=2.0, hc_mult=4, hc_sinkhorn_iters=20, hc_eps=1e-6,
@@ -135,7 +135,7 @@ VARIANTS = {
     "deepseek_v4_f32": dict(
         family="deepseek_v4", seed=42, dtype=torch.float32, shards=1, fused=True,
         changes=dict(
-            hidden_size=40, num_attention_heads=6, o_groups=3, o_lora_rank=10, head_dim=20, index_n_heads=40,
+            hidden_size=24, moe_intermediate_size=12, num_attention_heads=6, o_groups=3, o_lora_rank=10, head_dim=20, index_n_heads=40,
             sliding_window=7, hc_mult=2, hc_sinkhorn_iters=3, n_routed_experts=7, num_experts_per_tok=2,
             routed_scaling_factor=2.5, swiglu_limit=10.0, tie_word_embeddings=True),
         extra_keys=dict(

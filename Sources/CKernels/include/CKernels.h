@@ -134,7 +134,7 @@ typedef struct colony_convolution_arguments {
     size_t rows;
 } colony_convolution_arguments;
 
-/// Compressed keys of one sequence; see `operations/compression.h`. A row is [dims], or [2][dims] where windows overlap.
+/// Compressed keys of one sequence; see `operations/compression.h`. A row is [dims], where windows overlap [2][dims].
 typedef struct colony_compression_arguments {
     const float *_Nullable keys; // [rows][row]
     const float *_Nullable gates; // [rows][row]

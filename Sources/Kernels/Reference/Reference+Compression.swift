@@ -10,7 +10,9 @@ extension Reference {
                 var mean = GatedMean()
                 let start = window * size
                 if shape.overlaps, window > 0 {
-                    for p in start - size..<start { mean.add(keys[p][d], gate: gates[p][d] + bias[p - start + size][d]) }
+                    for p in start - size..<start {
+                        mean.add(keys[p][d], gate: gates[p][d] + bias[p - start + size][d])
+                    }
                 }
                 let own = shape.width - shape.dims + d
                 for p in start..<start + size { mean.add(keys[p][own], gate: gates[p][own] + bias[p - start][own]) }

@@ -76,7 +76,8 @@ extension DeepSeekV4Configuration {
             compressor: names.compressor(shape, "\(published).compressor", "\(other).compressor"),
             indexer: isChosen
                 ? indexer(
-                    positions: positions, published: "\(published).indexer", other: "\(other).compressor.indexer", names)
+                    positions: positions, published: "\(published).indexer", other: "\(other).compressor.indexer", names
+                )
                 : nil,
             blockPositions: blockPositions)
     }

@@ -163,7 +163,9 @@ extension CompressedAttentionBlock {
         let sequences = SequenceRun.runs(of: rows)
         let completed = sequences.map { compressor.shape.entries(completedBy: $0.positions) }
         let angles = angles(of: completed, compressor)
-        func make(_ compressor: CompressorBlock, offset: Int, _ keys: Rows, _ gates: Rows, _ entries: Rows) -> RowsView {
+        func make(
+            _ compressor: CompressorBlock, offset: Int, _ keys: Rows, _ gates: Rows, _ entries: Rows
+        ) -> RowsView {
             var entryCount = 0
             let runs = zip(sequences, completed).map { run, made in
                 defer { entryCount += made.count }

@@ -68,6 +68,14 @@ public final class SequenceCache: @unchecked Sendable {
         return (table(layer: layer)[number / perBlock], number % perBlock)
     }
 
+    /// How many layers there are.
+    var layerCount: Int { pool.layouts.count }
+
+    /// The blocks of `layer` that the sequence holds, in order of position.
+    func blockPointers(layer: Int) -> UnsafeBufferPointer<UnsafeMutableRawPointer> {
+        UnsafeBufferPointer(start: table(layer: layer), count: blocks.count)
+    }
+
     /// What `layer` keeps.
     func cacheLayout(layer: Int) -> LayerCacheLayout { pool.layouts[layer] }
 

@@ -61,8 +61,8 @@ public struct ModelDescription: Sendable {
     }
 }
 
-/// One pre-norm layer: `x += attention(norm(x)); x += feedForward(norm(x))`; where the residual is several streams, x is
-/// a mean of them.
+/// One pre-norm layer: `x += attention(norm(x)); x += feedForward(norm(x))`; where the residual is several streams, x
+/// is a mean of them.
 public struct LayerDescription: Sendable {
     /// Norm before attention, `[hiddenSize]`.
     public let attentionNormName: String
