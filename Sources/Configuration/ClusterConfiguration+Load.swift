@@ -80,6 +80,7 @@ extension ClusterConfiguration.Coordinator {
         kvCacheBytes = try reader.byteCount("coordinator.kv_cache_bytes")
         kvCacheFormat = try reader.keyValueFormat("coordinator.kv_cache_format")
         activations = try reader.activations("coordinator.activations")
+        results = try reader.results("coordinator.results")
         batchSequencesMax = try reader.integer("coordinator.batch_sequences_max")
         prefillChunkTokens = try reader.integer("coordinator.prefill_chunk_tokens")
         waitingSequencesMax = try reader.integer("coordinator.waiting_sequences_max")

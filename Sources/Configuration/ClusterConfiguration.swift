@@ -54,6 +54,18 @@ public enum ActivationsChoice: String, Hashable, Sendable, CaseIterable {
     case f32
 }
 
+/// In which form the rows that experts give are added up.
+public enum ResultsChoice: String, Hashable, Sendable, CaseIterable {
+    /// bf16 where all experts round what they get to 8 bits anyway, else f32.
+    case auto
+    /// Single precision.
+    case f32
+    /// bfloat16.
+    case bf16
+    /// 8-bit integers with scales.
+    case int8
+}
+
 /// Everything that a cluster's processes are told at start. What each value means, its unit and its range stand in
 /// `ConfigurationOption.all`; names here are those of the keys.
 public struct ClusterConfiguration: Hashable, Sendable {
@@ -79,6 +91,8 @@ public struct ClusterConfiguration: Hashable, Sendable {
         public var kvCacheFormat = KeyValueFormatChoice.auto
         /// In which form activations meet quantised weights.
         public var activations = ActivationsChoice.int8
+        /// In which form experts' rows are added up.
+        public var results = ResultsChoice.auto
         /// Sequences in one step.
         public var batchSequencesMax = 64
         /// Prompt tokens in one step.

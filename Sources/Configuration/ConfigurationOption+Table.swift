@@ -73,6 +73,12 @@ extension ConfigurationOption {
                 "How activations meet quantised weights, on workers too: int8 rounds them per token, f32 is exact and slow."
             ),
             OptionEntry(
+                "results", .choice(ResultsChoice.allCases.map(\.rawValue)), "auto",
+                """
+                In which form experts' rows come back and are added up, without workers too; bf16 takes half of the \
+                network that f32 does, int8 a quarter. auto: bf16 where experts round what they get to int8, else f32.
+                """),
+            OptionEntry(
                 "batch_sequences_max", .integer(1...4096), "64",
                 "Sequences in one step. Too big: each token takes longer; too small: others wait."),
             OptionEntry(

@@ -129,6 +129,10 @@ struct ConfigurationReader {
         try required(key, position: nil) { text, _ in ActivationsChoice(rawValue: text) }
     }
 
+    func results(_ key: String) throws(ConfigurationError) -> ResultsChoice {
+        try required(key, position: nil) { text, _ in ResultsChoice(rawValue: text) }
+    }
+
     func node(_ key: String, position: Int? = nil) throws(ConfigurationError) -> NodeID {
         try required(key, position: position) { text, _ in isNodeName(text) ? NodeID(text) : nil }
     }

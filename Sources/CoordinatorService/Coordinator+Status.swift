@@ -26,7 +26,7 @@ extension Coordinator {
             experts: description.mixtures.map(\.expertCount).max() ?? 0,
             expertsPerToken: description.mixtures.map(\.expertsPerToken).max() ?? 0,
             keyValueFormat: engine?.keyValueFormatText, stateBytesPerSequence: engine?.stateBytesPerSequence,
-            activations: options.activations.rawValue)
+            activations: options.activations.rawValue, results: results.rawValue)
     }
 
     private func ownStatus(_ reason: String?) -> ClusterStatus.Node {

@@ -43,6 +43,8 @@ public final class Coordinator: Sendable {
     let logger: Logger
     let supervisor: WorkerSupervisor
     let gateways = ConnectedGateways()
+    /// In which form experts' rows are added up.
+    let results: ResultFormat
     private let shardSizes: [(shard: ShardID, byteCount: UInt64)]
     private let compute: Compute
     private let placement: WeightPlacement
@@ -62,6 +64,7 @@ public final class Coordinator: Sendable {
             spinMicroseconds: options.spinMicroseconds, activations: options.activations)
         loader = ExpertLoader(checkpoint: checkpoint, description: description)
         shardSizes = try loader.shardSizes()
+        results = try loader.resultFormat(options.results, activations: options.activations)
         supervisor = WorkerSupervisor(
             workers: options.workers,
             options: WorkerSupervisor.Options(
@@ -186,7 +189,7 @@ public final class Coordinator: Sendable {
                     "keyValueFormat": "\(engine.keyValueFormatText)",
                     "keyValueBytesPerToken": "\(engine.keyValueBytesPerToken)",
                     "stateBytesPerSequence": "\(engine.stateBytesPerSequence)", "sequences": "\(engine.sequencesMax)",
-                    "activations": "\(options.activations.rawValue)",
+                    "activations": "\(options.activations.rawValue)", "results": "\(results.rawValue)",
                 ].merging(placement.logEntries.mapValues { "\($0)" }) { $1 })
             if isStopping { engine.stop() }
         } catch {
@@ -234,8 +237,8 @@ public final class Coordinator: Sendable {
             state.localTable = table
             state.localReader = nil
         }
-        let (compute, hiddenSize) = (compute, description.hiddenSize)
-        return { LocalExpertBackend(table: table, compute: compute, hiddenSize: hiddenSize) }
+        let (compute, hiddenSize, results) = (compute, description.hiddenSize, results)
+        return { LocalExpertBackend(table: table, compute: compute, hiddenSize: hiddenSize, results: results) }
     }
 
     /// Plans as soon as every worker is known. A plan that does not fit is tried again when a worker comes back with
@@ -279,11 +282,11 @@ public final class Coordinator: Sendable {
         }
         let owners = ExpertOwners(epoch: epoch, assignments: placement.shards, expertCounts: expertCounts)
         let (links, compute, timeout) = (supervisor.links, compute, options.dispatchTimeoutMilliseconds)
-        let layersInBlocks = try loader.layersInBlocks()
+        let (layersInBlocks, results) = (try loader.layersInBlocks(), results)
         return {
             RemoteExpertBackend(
                 owners: owners, links: links, compute: compute, layersInBlocks: layersInBlocks,
-                timeoutMilliseconds: timeout)
+                results: results, timeoutMilliseconds: timeout)
         }
     }
 

@@ -32,6 +32,8 @@ public struct CoordinatorOptions: Sendable {
     public var workers: [WorkerAddress]
     /// In which form activations meet weights in blocks, here and on the workers.
     public var activations: ActivationFormat
+    /// In which form experts' rows are added up; nil: see `ExpertLoader.resultFormat`.
+    public var results: ResultFormat?
     /// Compute threads, and where they run.
     public var threads: ThreadPlacement
     /// Instruction set of the kernels.
@@ -56,7 +58,8 @@ public struct CoordinatorOptions: Sendable {
         identity: NodeIdentity, modelPath: String, modelName: String?, listen: Endpoint, workers: [WorkerAddress],
         threads: ThreadPlacement, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
         dispatchTimeoutMilliseconds: Int, contextTokensMax: Int?, engine: EngineOptions,
-        activations: ActivationFormat = .int8, weightCache: WeightCache? = nil, hasHugePages: Bool = true
+        activations: ActivationFormat = .int8, results: ResultFormat? = nil, weightCache: WeightCache? = nil,
+        hasHugePages: Bool = true
     ) {
         self.identity = identity
         self.modelPath = modelPath
@@ -64,6 +67,7 @@ public struct CoordinatorOptions: Sendable {
         self.listen = listen
         self.workers = workers
         self.activations = activations
+        self.results = results
         self.threads = threads
         self.instructionSet = instructionSet
         self.spinMicroseconds = spinMicroseconds

@@ -31,7 +31,7 @@ public struct DispatchRunner: ~Copyable {
             guard view.layout.width == hiddenSize else {
                 throw Refusal(.malformedPayload, "rows of \(view.layout.width) values, the model has \(hiddenSize)")
             }
-            return try compute(view, table)
+            return try compute(view, table, version: frame.header.version)
         } catch let refusal as Refusal {
             throw refusal
         } catch {
@@ -40,9 +40,11 @@ public struct DispatchRunner: ~Copyable {
     }
 
     private mutating func compute(
-        _ view: DispatchView, _ table: ExpertTable
+        _ view: DispatchView, _ table: ExpertTable, version: UInt16
     ) throws -> (frame: FrameBuffer, computeMicroseconds: Int, expertRowCount: Int) {
-        let layout = try CombineLayout(pairCount: view.layout.pairCount, width: view.layout.width)
+        let layout = try CombineLayout(
+            pairCount: view.layout.pairCount, width: view.layout.width, resultForm: view.layout.resultForm,
+            version: version)
         let frame = FrameBuffer(payloadByteCount: layout.payloadByteCount)
         let start = ContinuousClock.now
         var microseconds = 0
@@ -51,7 +53,9 @@ public struct DispatchRunner: ~Copyable {
             if let input = ExpertInput(view), let output = rows.baseAddress {
                 try runner.run(
                     view.pairs, layer: view.layout.layer, table: table, input: input,
-                    output: RowsView(base: output, count: layout.pairCount, width: layout.width),
+                    output: ResultRowsView(
+                        base: output, count: layout.pairCount, width: layout.width,
+                        format: ResultFormat(layout.resultForm)),
                     compute: view.layout.activationForm == .int8 ? integers : floats)
             }
             microseconds = Int((ContinuousClock.now - start) / .microseconds(1))
@@ -71,6 +75,28 @@ extension ExpertInput {
             guard let floats = view.rows.bindMemory(to: Float.self).baseAddress else { return nil }
             self = .rows(RowsView(base: UnsafeMutablePointer(mutating: floats), count: count, width: width))
         case .int8Blocks: self = .compact(CompactRowsView(base: base, count: count, width: width))
+        }
+    }
+}
+
+extension ResultFormat {
+    /// The form that a frame names.
+    init(_ form: ResultForm) {
+        switch form {
+        case .float32: self = .f32
+        case .brainFloat16: self = .bf16
+        case .int8Blocks: self = .int8
+        }
+    }
+}
+
+extension ResultForm {
+    /// How a form is named in frames.
+    init(_ format: ResultFormat) {
+        switch format {
+        case .f32: self = .float32
+        case .bf16: self = .brainFloat16
+        case .int8: self = .int8Blocks
         }
     }
 }

@@ -23,7 +23,7 @@ struct ExpertRunner {
     ///   the input's form; nothing was computed then.
     mutating func run(
         _ pairs: some Sequence<DispatchPair>, layer: LayerIndex, table: ExpertTable, input: ExpertInput,
-        output: RowsView, compute: Compute
+        output: ResultRowsView, compute: Compute
     ) throws(Refusal) {
         batches.removeAll(keepingCapacity: true)
         batchOfExpert.removeAll(keepingCapacity: true)

@@ -77,6 +77,16 @@ public struct ExpertLoader: Sendable {
         return layers
     }
 
+    /// The form in which experts' rows are added up: `wanted`, or where that is nil bf16 if the experts of all layers
+    /// round what they get to 8 bits anyway, else f32.
+    public func resultFormat(
+        _ wanted: ResultFormat?, activations: ActivationFormat
+    ) throws(WeightsError) -> ResultFormat {
+        if let wanted { return wanted }
+        guard activations == .int8, !description.mixtureLayers.isEmpty else { return .f32 }
+        return try layersInBlocks().isSuperset(of: description.mixtureLayers) ? .bf16 : .f32
+    }
+
     /// Whether the model has this expert.
     public func contains(_ shard: ShardID) -> Bool {
         switch shard {

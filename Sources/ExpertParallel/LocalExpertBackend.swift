@@ -10,22 +10,26 @@ public final class LocalExpertBackend: ExpertBackend {
 
     private let table: ExpertTable
     private let compute: Compute
+    private let results: ResultFormat
     private var runner = ExpertRunner()
-    private var output: Rows
+    private let memory = ResultRows()
+    private var output: ResultRowsView
     private var expertsPerToken = 0
 
-    /// Computes the experts of `table`, which must hold all of the model's.
-    public init(table: ExpertTable, compute: Compute, hiddenSize: Int) {
+    /// Computes the experts of `table`, which must hold all of the model's; `results` is the form in which their rows
+    /// are added up.
+    public init(table: ExpertTable, compute: Compute, hiddenSize: Int, results: ResultFormat) {
         self.table = table
         self.compute = compute
-        output = Rows(capacity: 1, width: hiddenSize)
+        self.results = results
+        output = memory.reserve(0, width: hiddenSize, format: results)
     }
 
     /// Computes at once: there is nothing to wait for.
     public func begin(slot: Int, layer: LayerIndex, input: RowsView, routing: Routing) throws(ExpertBackendError) {
         expertsPerToken = routing.expertsPerToken
         let pairCount = routing.experts.count
-        if output.capacity < pairCount { output = Rows(capacity: pairCount, width: output.width) }
+        output = memory.reserve(pairCount, width: output.width, format: results)
         let pairs = (0..<pairCount).lazy.map { index in
             DispatchPair(
                 tokenRow: index / routing.expertsPerToken, expert: ExpertIndex(Int(routing.experts[index])),
@@ -33,8 +37,7 @@ public final class LocalExpertBackend: ExpertBackend {
         }
         do {
             try runner.run(
-                pairs, layer: layer, table: table, input: .rows(input), output: output.view(0..<pairCount),
-                compute: compute)
+                pairs, layer: layer, table: table, input: .rows(input), output: output, compute: compute)
         } catch {
             preconditionFailure("the single-process mode hosts every expert, and all take f32: \(error.message)")
         }
@@ -45,7 +48,7 @@ public final class LocalExpertBackend: ExpertBackend {
 
     /// Adds the rows in the router's order.
     public func combine(slot: Int, into sum: RowsView) {
-        compute.add(expertsPerToken, to: sum) { UnsafePointer(output.view($0..<$0 + 1).base) }
+        compute.add(expertsPerToken, of: results, to: sum) { UnsafeRawPointer(output[$0]) }
     }
 
     /// Nothing is ever under way between calls.

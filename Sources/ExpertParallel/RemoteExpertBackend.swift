@@ -28,7 +28,8 @@ public final class WorkerLinks: Sendable {
 /// combine  for every token add its rows in the router's order
 /// ```
 /// One round trip per layer, to the owners of the picked experts only (DESIGN §1). Rows travel in the form in which the
-/// experts' kernels take them, rounded once for all owners: sending changes no bit. Lives on the engine's thread.
+/// experts' kernels take them, rounded once for all owners: sending changes no bit. They come back in the form in which
+/// they are added up. Lives on the engine's thread.
 public final class RemoteExpertBackend: ExpertBackend {
     /// Two micro-batches: while one is with the workers, the coordinator works on the other.
     public let slotCount = 2
@@ -37,20 +38,23 @@ public final class RemoteExpertBackend: ExpertBackend {
     private let links: WorkerLinks
     private let compute: Compute
     private let layersInBlocks: Set<LayerIndex>
+    private let results: ResultFormat
     private let timeoutMilliseconds: Int
     private let compactRows = CompactRows()
     private var slots: [Slot]
 
     /// Dispatches to the workers of `owners`; an answer that takes longer than `timeoutMilliseconds` counts as lost.
     /// Workers compute with the form of activations of `compute`; experts of `layersInBlocks` have weights in blocks.
+    /// `results` is the form in which experts' rows are added up.
     public init(
         owners: ExpertOwners, links: WorkerLinks, compute: Compute, layersInBlocks: Set<LayerIndex>,
-        timeoutMilliseconds: Int
+        results: ResultFormat, timeoutMilliseconds: Int
     ) {
         self.owners = owners
         self.links = links
         self.compute = compute
         self.layersInBlocks = layersInBlocks
+        self.results = results
         self.timeoutMilliseconds = timeoutMilliseconds
         slots = (0..<slotCount).map { _ in Slot(workerCount: owners.workers.count) }
     }
@@ -58,7 +62,7 @@ public final class RemoteExpertBackend: ExpertBackend {
     /// Sends one dispatch to every worker that hosts a picked expert.
     public func begin(slot: Int, layer: LayerIndex, input: RowsView, routing: Routing) throws(ExpertBackendError) {
         slots[slot].group(routing, owners: owners.owners(ofLayer: layer), width: input.width)
-        var rows = SentRows(input, activations: compute.activations)
+        var rows = SentRows(input, activations: compute.activations, results: results)
         if compute.activations == .int8, layersInBlocks.contains(layer) {
             rows.compact = compute.compact(input, compactRows)
         }
@@ -72,13 +76,14 @@ public final class RemoteExpertBackend: ExpertBackend {
         for worker in owners.workers.indices {
             guard let pending = slots[slot].shares[worker].pending else { continue }
             slots[slot].shares[worker].pending = nil
-            slots[slot].shares[worker].answer = try receive(
+            let answer = try receive(
                 pending, from: worker, pairCount: slots[slot].shares[worker].pairs.count, width: slots[slot].width)
+            slots[slot].shares[worker].take(answer, results, compute)
         }
     }
 
     /// Adds the answers' rows to `sum`.
-    public func combine(slot: Int, into sum: RowsView) { slots[slot].addRows(to: sum, compute) }
+    public func combine(slot: Int, into sum: RowsView) { slots[slot].addRows(of: results, to: sum, compute) }
 
     /// Drops what is under way; late answers are discarded by the links.
     public func abandon() {
@@ -116,7 +121,7 @@ public final class RemoteExpertBackend: ExpertBackend {
             throw .workerUnavailable(node: node, reason: error.description)
         }
         do {
-            return try Answer(frame, pairCount: pairCount, width: width)
+            return try Answer(frame, pairCount: pairCount, width: width, results: results)
         } catch {
             throw .refused(node: node, reason: "bad answer: \(error)")
         }
@@ -127,11 +132,13 @@ public final class RemoteExpertBackend: ExpertBackend {
 private struct SentRows {
     let floats: RowsView
     let activationForm: ActivationForm
+    private let results: ResultFormat
     /// The same as 8-bit integers, where all experts of the layer take them so.
     var compact: CompactRowsView?
 
-    init(_ floats: RowsView, activations: ActivationFormat) {
+    init(_ floats: RowsView, activations: ActivationFormat, results: ResultFormat) {
         self.floats = floats
+        self.results = results
         activationForm =
             switch activations {
             case .f32: .float32
@@ -146,6 +153,11 @@ private struct SentRows {
         }
         return (compact.base, .int8Blocks)
     }
+
+    /// In which form a worker is asked to answer: older ones have only f32, which is rounded here when it arrives.
+    func resultForm(version: UInt16) -> ResultForm {
+        version >= ProtocolVersion.resultForms ? ResultForm(results) : .float32
+    }
 }
 
 /// The part of a slot's pairs that one worker hosts.
@@ -155,13 +167,38 @@ private struct Share {
     /// The pairs, in the order of their answer rows; `tokenRow` counts within `tokenRows`.
     var pairs: [DispatchPair] = []
     var pending: PendingReply?
-    var answer: Answer?
+    private(set) var answer: ResultRowsView?
+    private var frame: ReceivedFrame?
+    private let rounded = ResultRows()
+
+    /// Keeps what a worker sent, in the form in which it is added up.
+    mutating func take(_ answer: Answer, _ results: ResultFormat, _ compute: Compute) {
+        frame = answer.frame
+        self.answer = answer.rows
+        guard answer.rows.format != results else { return }
+        // Only f32 comes otherwise than wanted: from workers that have nothing else.
+        let rows = RowsView(
+            base: answer.rows.base.assumingMemoryBound(to: Float.self), count: answer.rows.count,
+            width: answer.rows.width)
+        let wanted = rounded.reserve(rows.count, width: rows.width, format: results)
+        compute.round(rows, to: wanted)
+        self.answer = wanted
+    }
+
+    mutating func clear() {
+        tokenRows.removeAll(keepingCapacity: true)
+        pairs.removeAll(keepingCapacity: true)
+        pending = nil
+        answer = nil
+        frame = nil
+    }
 
     func encode(_ layer: LayerIndex, _ rows: SentRows, version: UInt16) throws(WireError) -> FrameBuffer {
         let source = rows.source(version: version)
         let layout = try DispatchLayout(
             layer: layer, tokenCount: tokenRows.count, pairCount: pairs.count, width: rows.floats.width,
-            rowForm: source.form, activationForm: rows.activationForm, version: version)
+            rowForm: source.form, activationForm: rows.activationForm,
+            resultForm: rows.resultForm(version: version), version: version)
         let rowByteCount = layout.rowByteCount
         let frame = FrameBuffer(payloadByteCount: layout.payloadByteCount)
         frame.withPayload { payload in
@@ -179,22 +216,27 @@ private struct Share {
     }
 }
 
-/// The rows that a worker sent back; keeps their buffer alive.
+/// The rows that a worker sent back, and what keeps them alive.
 private struct Answer {
     let frame: ReceivedFrame
-    let rows: RowsView
+    let rows: ResultRowsView
 
-    init(_ frame: ReceivedFrame, pairCount: Int, width: Int) throws(WireError) {
-        let view = try CombineView(decoding: frame.payload)
+    /// Reads a frame of so many rows in the form that was wanted, or in f32.
+    init(_ frame: ReceivedFrame, pairCount: Int, width: Int, results: ResultFormat) throws(WireError) {
+        let view = try CombineView(decoding: frame.payload, version: frame.header.version)
+        let format = ResultFormat(view.layout.resultForm)
+        guard format == results || format == .f32 else {
+            throw .invalidValue(field: "resultForm", reason: "is \(format), the dispatch asked for \(results)")
+        }
         guard view.layout.pairCount == pairCount, view.layout.width == width,
-            let base = UnsafeMutablePointer(mutating: view.rows.baseAddress)
+            let base = UnsafeMutableRawPointer(mutating: view.rows.baseAddress)
         else {
             throw .sizeMismatch(
-                expectedByteCount: pairCount * width * 4,
-                foundByteCount: view.layout.pairCount * view.layout.width * 4)
+                expectedByteCount: pairCount * format.bytesPerRow(width: width),
+                foundByteCount: view.layout.pairCount * view.layout.rowByteCount)
         }
         self.frame = frame
-        rows = RowsView(base: base, count: pairCount, width: width)
+        rows = ResultRowsView(base: base, count: pairCount, width: width, format: format)
     }
 }
 
@@ -207,7 +249,7 @@ private struct Slot {
     /// Values of one row.
     private(set) var width = 0
 
-    init(workerCount: Int) { shares = Array(repeating: Share(), count: workerCount) }
+    init(workerCount: Int) { shares = (0..<workerCount).map { _ in Share() } }
 
     mutating func group(_ routing: Routing, owners: [Int32], width: Int) {
         clear()
@@ -225,24 +267,19 @@ private struct Slot {
         }
     }
 
-    func addRows(to sum: RowsView, _ compute: Compute) {
+    func addRows(of results: ResultFormat, to sum: RowsView, _ compute: Compute) {
         precondition(places.count == sum.count * expertsPerToken, "the rows that were sent")
-        compute.add(expertsPerToken, to: sum) { index in
+        compute.add(expertsPerToken, of: results, to: sum) { index in
             let place = places[index]
-            guard let rows = shares[Int(place.worker)].answer?.rows else {
+            guard let rows = shares[Int(place.worker)].answer else {
                 preconditionFailure("every owner has answered")
             }
-            return UnsafePointer(rows.rows(Int(place.row)..<Int(place.row) + 1).base)
+            return UnsafeRawPointer(rows[Int(place.row)])
         }
     }
 
     mutating func clear() {
         places.removeAll(keepingCapacity: true)
-        for worker in shares.indices {
-            shares[worker].tokenRows.removeAll(keepingCapacity: true)
-            shares[worker].pairs.removeAll(keepingCapacity: true)
-            shares[worker].pending = nil
-            shares[worker].answer = nil
-        }
+        for worker in shares.indices { shares[worker].clear() }
     }
 }

@@ -9,6 +9,10 @@ typealias StoreKeyValueKernel =
         UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<colony_key_value_layout>, UnsafeMutableRawPointer, Int
     ) -> Void
 typealias RouterScoresKernel = @convention(c) (UnsafeMutablePointer<Float>, Int) -> Void
+typealias StoreResultKernel =
+    @convention(c) (UnsafePointer<Float>, UnsafeMutableRawPointer, Int, Int, Int) -> Void
+typealias AddKernel =
+    @convention(c) (UnsafePointer<UnsafeRawPointer>, Int, UnsafeMutablePointer<Float>, Int) -> Void
 typealias DecodeKernel = @convention(c) (UnsafeRawPointer, UnsafeMutablePointer<Float>, Int) -> Void
 
 /// The functions of one instruction set that there are one of for each format, or for each way of scoring.
@@ -23,6 +27,8 @@ struct FormatKernels {
     private let indexKernels: [IndexScoresKernel]
     private let storeKernels: [StoreKeyValueKernel]
     private let scoresKernels: [RouterScoresKernel]
+    private let storeResultKernels: [StoreResultKernel]
+    private let addKernels: [AddKernel]
 
     init(_ table: colony_kernel_table) {
         plain = elements(of: table.linear)
@@ -39,6 +45,8 @@ struct FormatKernels {
         indexKernels = elements(of: table.index_scores)
         storeKernels = elements(of: table.store_key_value)
         scoresKernels = elements(of: table.router_scores)
+        storeResultKernels = elements(of: table.store_result)
+        addKernels = elements(of: table.add)
     }
 
     /// The linear layer of `format`; where it takes integers there is one for each kind of activations.
@@ -66,6 +74,12 @@ struct FormatKernels {
 
     /// What turns a router's logits into scores.
     func routerScores(_ scoring: RouterScoring) -> RouterScoresKernel { scoresKernels[scoring.tableIndex] }
+
+    /// What writes an expert's row in the form of `format`.
+    func storeResult(_ format: ResultFormat) -> StoreResultKernel { storeResultKernels[format.tableIndex] }
+
+    /// What adds rows of `format`.
+    func add(_ format: ResultFormat) -> AddKernel { addKernels[format.tableIndex] }
 
     /// The conversion of a plain format to f32.
     func decode(_ format: WeightFormat) -> DecodeKernel { plainDecode[format.tableIndex] }

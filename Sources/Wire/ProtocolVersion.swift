@@ -4,17 +4,19 @@ public enum ProtocolVersion {
     /// Oldest version that this build speaks.
     public static let oldest: UInt16 = 1
     /// Newest version that this build speaks.
-    public static let newest: UInt16 = 3
+    public static let newest: UInt16 = 4
     /// From this version on `generate` may ask for the experts that tokens visit, and `generated` brings them.
     public static let routedExperts: UInt16 = 2
     /// From this version on `heartbeatReply` counts the rows that experts computed.
     public static let expertRows: UInt16 = 2
     /// From this version on `dispatch` says in which form its rows are and in which form experts take activations.
     public static let activationForms: UInt16 = 3
+    /// From this version on `dispatch` says in which form the results are to come back, and `combine` brings them so.
+    public static let resultForms: UInt16 = 4
     /// All versions that this build speaks.
     public static let supported = oldest...newest
 
-    /// The same for people, e.g. `1 to 3`.
+    /// The same for people, e.g. `1 to 4`.
     public static var supportedText: String { "\(oldest) to \(newest)" }
 
     /// The newest version that both sides speak.

@@ -9,12 +9,14 @@ struct StatusTable {
     /// The table, one line per node, with a headline.
     var text: String {
         let model = status.model
-        let activations = model.activations.map { ", activations in \($0)" } ?? ""
+        let forms =
+            (model.activations.map { ", activations in \($0)" } ?? "")
+            + (model.results.map { ", results in \($0)" } ?? "")
         var lines = [
             status.isReady ? "ready" : "not ready: \(status.reason ?? "for no known reason")",
             """
             model \(model.name) (\(model.family), \(ReadableBytes.text(model.weightBytes)) of weights, context \
-            \(model.contextTokensMax) tokens\(activations), digest \(model.digest.prefix(12)))
+            \(model.contextTokensMax) tokens\(forms), digest \(model.digest.prefix(12)))
             """,
             "",
         ]

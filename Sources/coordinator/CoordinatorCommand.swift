@@ -52,6 +52,7 @@ private struct RunningCoordinator: RunningService {
                     waitingMax: own.waitingSequencesMax, keyValueCacheBytes: Int(own.kvCacheBytes),
                     keyValueFormat: KeyValueFormat(rawValue: own.kvCacheFormat.rawValue)),
                 activations: own.activations == .f32 ? .f32 : .int8,
+                results: ResultFormat(rawValue: own.results.rawValue),
                 weightCache: ConfiguredWeightCache.make(configuration, logger), hasHugePages: own.hugePages == .auto),
             logger: logger)
         address = Endpoint(host: listen.host, port: try coordinator.start()).description

@@ -18,9 +18,10 @@ import Wire
     }
 
     static func answers(
-        _ checkpoint: String, _ instructionSets: [InstructionSet], together: Bool = true
+        _ checkpoint: String, _ instructionSets: [InstructionSet], together: Bool = true, results: ResultFormat? = nil
     ) throws -> [Generated] {
-        let cluster = try InProcessCluster(checkpoint: checkpoint, instructionSets: instructionSets)
+        let cluster = try InProcessCluster(
+            checkpoint: checkpoint, instructionSets: instructionSets, results: results)
         defer { cluster.stop() }
         _ = try cluster.waitForStatus { $0.isReady }
         guard together else { return try requests.map { try cluster.start($0).wait() } }
@@ -34,6 +35,12 @@ import Wire
             let answers = try Self.answers(checkpoint, Array(repeating: .best, count: count))
             #expect(answers == reference, "\(count) workers")
         }
+    }
+
+    @Test(arguments: [ResultFormat.bf16, .int8]) func resultsInAnyForm(format: ResultFormat) throws {
+        let reference = try Self.answers("qwen3_moe_bf16", [], together: false, results: format)
+        #expect(try Self.answers("qwen3_moe_bf16", Array(repeating: .best, count: 3), results: format) == reference)
+        #expect(try Self.answers("qwen3_moe_bf16", []) != reference, "nothing is rounded")
     }
 
     @Test func moreWorkersThanExperts() throws {

@@ -23,7 +23,8 @@ final class InProcessCluster {
     /// Starts a cluster; returns when it can generate.
     init(
         checkpoint: String, instructionSets: [InstructionSet], memoryBudgetBytes: UInt64 = 1 << 30, rows: Int = 64,
-        activations: ActivationFormat = .int8, workerVersions: ClosedRange<UInt16> = ProtocolVersion.supported
+        activations: ActivationFormat = .int8, results: ResultFormat? = nil,
+        workerVersions: ClosedRange<UInt16> = ProtocolVersion.supported
     ) throws {
         directory = try TemporaryDirectory()
         authority = try CertificateAuthority.create(directory: directory.path + "/authority")
@@ -50,7 +51,7 @@ final class InProcessCluster {
                 dispatchTimeoutMilliseconds: 10_000, contextTokensMax: nil,
                 engine: EngineOptions(
                     sequencesMax: 16, rowsMax: rows, waitingMax: 64, keyValueCacheBytes: 32 << 20),
-                activations: activations),
+                activations: activations, results: results),
             logger: Self.logger)
         endpoint = Endpoint(host: "127.0.0.1", port: try coordinator.start())
         link = try Link.dial(

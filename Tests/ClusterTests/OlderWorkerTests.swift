@@ -17,6 +17,16 @@ import Wire
         #expect(try answers == ExactnessTests.answers("qwen3_moe_bf16", []))
     }
 
+    /// They have no other form than f32 for results; the coordinator rounds what they send.
+    @Test func theirResultsAreRounded() throws {
+        let cluster = try InProcessCluster(
+            checkpoint: "qwen3_moe_bf16", instructionSets: [.best, .best], results: .bf16, workerVersions: Self.older)
+        defer { cluster.stop() }
+        #expect(try cluster.waitForStatus { $0.isReady }.model.results == "bf16")
+        let answers = try ExactnessTests.requests.map { try cluster.start($0) }.map { try $0.wait() }
+        #expect(try answers == ExactnessTests.answers("qwen3_moe_bf16", [], results: .bf16))
+    }
+
     /// Its answers would have other bits than those of the others: it is not counted on, and everyone learns why.
     @Test func theyAreNoUseForActivationsInFloats() throws {
         let cluster = try InProcessCluster(

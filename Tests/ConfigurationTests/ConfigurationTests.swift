@@ -244,4 +244,34 @@ import Testing
             try configuration.worker(NodeID("w9"))
         }
     }
+
+    /// `clusterctl up` hands its options on in a written file: one that is not written would be lost on the way.
+    @Test(arguments: ConfigurationOption.all.filter { $0.isOverridable && !$0.key.hasPrefix("workers[].") })
+    func everyOptionIsWritten(option: ConfigurationOption) throws {
+        let value = Self.otherValue(option)
+        var overrides = ["model": "/m", "certificates": "/c"]
+        // A certificate without its key is refused.
+        if option.key.hasPrefix("gateway.tls_") {
+            overrides["gateway.tls_certificate"] = "/t"
+            overrides["gateway.tls_key"] = "/k"
+        }
+        let usual = try ClusterConfiguration.load(path: nil, environment: [:], overrides: overrides)
+        overrides[option.key] = value
+        let configuration = try ClusterConfiguration.load(path: nil, environment: [:], overrides: overrides)
+        #expect(configuration != usual, "\(option.key) \(value) changes nothing")
+        #expect(try load(configuration.text()) == configuration, "\(option.key) \(value)")
+    }
+
+    /// A value that is not the default.
+    private static func otherValue(_ option: ConfigurationOption) -> String {
+        switch option.kind {
+        case .byteCount(let range): "\(range.upperBound / 2)"
+        case .choice(let words): words.first { $0 != option.defaultText } ?? ""
+        case .endpoint: "127.0.0.9:9"
+        case .integer(let range): "\(range.lowerBound + 1)" == option.defaultText ? "3" : "\(range.lowerBound + 1)"
+        case .nodeName: "other"
+        case .path: "/other"
+        case .text: "another"
+        }
+    }
 }

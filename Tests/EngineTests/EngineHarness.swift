@@ -17,6 +17,7 @@ final class EngineHarness: Sendable {
 
     let compute: Compute
     private let table: ExpertTable
+    private let results: ResultFormat
 
     convenience init(
         checkpoint name: String, instructionSet: InstructionSet = .best, threads: Int = 1, rows: Int = 32,
@@ -41,6 +42,8 @@ final class EngineHarness: Sendable {
         var weights: [ShardID: ExpertWeights] = [:]
         for size in try loader.shardSizes() { weights[size.shard] = try loader.load(size.shard) }
         self.compute = compute
+        let results = try loader.resultFormat(nil, activations: activations)
+        self.results = results
         let table = ExpertTable(epoch: PlacementEpoch(1), weights: weights)
         self.table = table
         model = try Model(description, from: checkpoint)
@@ -51,7 +54,7 @@ final class EngineHarness: Sendable {
                 keyValueFormat: keyValueFormat),
             compute: compute
         ) {
-            LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize)
+            LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize, results: results)
         }
     }
 
@@ -59,7 +62,7 @@ final class EngineHarness: Sendable {
 
     /// Experts for a step outside of the engine.
     func makeExperts() -> any ExpertBackend {
-        LocalExpertBackend(table: table, compute: compute, hiddenSize: model.description.hiddenSize)
+        LocalExpertBackend(table: table, compute: compute, hiddenSize: model.description.hiddenSize, results: results)
     }
 
     /// Starts a request; `Answer.wait` gives what came of it.

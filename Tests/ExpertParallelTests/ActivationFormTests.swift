@@ -35,7 +35,8 @@ import Wire
         defer { current.stop() }
         let older = try WorkerLink(table: table, compute: compute, hiddenSize: shape.hidden, versions: 1...2)
         defer { older.stop() }
-        let local = LocalExpertBackend(table: table, compute: compute, hiddenSize: shape.hidden)
+        let local = LocalExpertBackend(
+            table: table, compute: compute, hiddenSize: shape.hidden, results: .f32)
         for seed in 0..<3 as Range<UInt64> {
             let (input, routing) = Self.work(rows: rows, shape, seed: seed)
             let expected = try local.sum(input, routing)
@@ -60,7 +61,8 @@ import Wire
         var sums: [[UInt32]] = []
         for activations in [ActivationFormat.f32, .int8, .f32] {
             let compute = compute.using(activations)
-            let local = LocalExpertBackend(table: table, compute: compute, hiddenSize: shape.hidden)
+            let local = LocalExpertBackend(
+                table: table, compute: compute, hiddenSize: shape.hidden, results: .f32)
             sums.append(try Self.backend(worker, compute).sum(input, routing))
             #expect(try sums.last == local.sum(input, routing), "\(activations)")
         }
@@ -86,7 +88,8 @@ import Wire
         let table = try Self.table(shape)
         let worker = try WorkerLink(table: table, compute: compute, hiddenSize: shape.hidden)
         defer { worker.stop() }
-        let local = LocalExpertBackend(table: table, compute: compute, hiddenSize: shape.hidden)
+        let local = LocalExpertBackend(
+            table: table, compute: compute, hiddenSize: shape.hidden, results: .f32)
         let (input, routing) = Self.work(rows: 30, shape, seed: 1)
         #expect(
             try Self.backend(worker, compute, inBlocks: false).sum(input, routing) == local.sum(input, routing))
@@ -119,7 +122,8 @@ import Wire
             }
             #expect(try worker.refusal(of: frame) == nil, "\(scale)")
         }
-        let local = LocalExpertBackend(table: table, compute: compute, hiddenSize: shape.hidden)
+        let local = LocalExpertBackend(
+            table: table, compute: compute, hiddenSize: shape.hidden, results: .f32)
         let (input, routing) = Self.work(rows: 3, shape, seed: 2)
         #expect(try Self.backend(worker, compute).sum(input, routing) == local.sum(input, routing))
     }

@@ -45,7 +45,8 @@ import Wire
         let expertCounts = Dictionary(
             uniqueKeysWithValues: description.mixtures.enumerated().map { (LayerIndex($0), $1.expertCount) })
         let remote = worker.backend(compute: compute, expertCounts: expertCounts)
-        let local = LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize)
+        let local = LocalExpertBackend(
+            table: table, compute: compute, hiddenSize: description.hiddenSize, results: .f32)
         for seed in 0..<5 as Range<UInt64> {
             let (input, routing) = work(rows: rows, seed: seed)
             #expect(try remote.sum(input, routing) == local.sum(input, routing))

@@ -76,13 +76,14 @@ final class WorkerLink {
 
     /// A coordinator's backend whose only worker this is.
     func backend(
-        compute: Compute, expertCounts: [LayerIndex: Int], layersInBlocks: Set<LayerIndex> = []
+        compute: Compute, expertCounts: [LayerIndex: Int], layersInBlocks: Set<LayerIndex> = [],
+        results: ResultFormat = .f32
     ) -> RemoteExpertBackend {
         let owners = ExpertOwners(
             epoch: table.epoch, assignments: [Self.node: table.shards], expertCounts: expertCounts)
         return RemoteExpertBackend(
             owners: owners, links: links, compute: compute, layersInBlocks: layersInBlocks,
-            timeoutMilliseconds: 10_000)
+            results: results, timeoutMilliseconds: 10_000)
     }
 
     /// Why the worker refuses a dispatch; nil if it answers.

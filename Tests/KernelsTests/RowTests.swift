@@ -61,7 +61,7 @@ import Testing
         }
         for compute in try everyCompute() {
             let (sum, addends) = (Rows.of(left, width: width), Rows.of(right, width: width))
-            compute.add(4, to: sum.view) { UnsafePointer(addends.view($0..<$0 + 1).base) }
+            compute.add(4, of: .f32, to: sum.view) { UnsafeRawPointer(addends.view($0..<$0 + 1).base) }
             #expect(bits(sum.values) == bits(expected), compute.label)
         }
     }

@@ -136,7 +136,7 @@ struct LinkTests {
                     }
                     let buffer = FrameBuffer(payloadByteCount: layout.payloadByteCount)
                     buffer.withPayload { payload in
-                        let rows = layout.prepare(payload)
+                        let rows = layout.prepare(payload).bindMemory(to: Float.self)
                         for (index, pair) in view.pairs.enumerated() {
                             for (column, value) in view.row(Int(pair.tokenRow)).bindMemory(to: Float.self).enumerated()
                             {
@@ -165,9 +165,9 @@ struct LinkTests {
         #expect(frame.header.epoch == PlacementEpoch(5))
         try frame.withCombine { view in
             #expect(view.computeMicroseconds == 12)
-            #expect(Array(view.row(0)) == Array(repeating: 0, count: 7))
-            #expect(Array(view.row(1)) == [7, 8, 9, 10, 11, 12, 13])
-            #expect(Array(view.row(2)) == [0, 2, 4, 6, 8, 10, 12])
+            #expect(Array(view.row(0).bindMemory(to: Float.self)) == Array(repeating: 0, count: 7))
+            #expect(Array(view.row(1).bindMemory(to: Float.self)) == [7, 8, 9, 10, 11, 12, 13])
+            #expect(Array(view.row(2).bindMemory(to: Float.self)) == [0, 2, 4, 6, 8, 10, 12])
         }
     }
 

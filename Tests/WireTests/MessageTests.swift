@@ -178,7 +178,7 @@ struct MessageTests {
         (8, 5_000_000, "pairCount is 5000000, the limit is 4194304"),
         (12, 0, "width is 0, below 1"),
         (12, 200_000, "width is 200000, the limit is 131072"),
-        (16, 1, "resultForm 1 is unknown"),
+        (16, 3, "resultForm 3 is unknown"),
         (20, 1, "payload has 160 bytes, its head says 200"),
         (20, 2, "rowForm 2 is unknown"),
         (24, 2, "activationForm 2 is unknown"),
@@ -238,6 +238,48 @@ struct MessageTests {
         contradiction[24] = 1
         let error = #expect(throws: WireError.self) { try Samples.reencoded(contradiction, as: .dispatch) }
         #expect(error?.description == "rowForm is int8Blocks, for experts that take float32")
+    }
+
+    @Test func formsOfResultsFollowTheVersion() throws {
+        func layouts(
+            _ form: ResultForm, width: Int = 40, version: UInt16 = ProtocolVersion.newest
+        ) throws(WireError) -> (DispatchLayout, CombineLayout) {
+            (
+                try DispatchLayout(
+                    layer: LayerIndex(2), tokenCount: 2, pairCount: 3, width: width, resultForm: form,
+                    version: version),
+                try CombineLayout(pairCount: 2, width: width, resultForm: form, version: version)
+            )
+        }
+        for (form, number, rowByteCount) in [
+            (ResultForm.float32, UInt8(0), 160), (.brainFloat16, 1, 80), (.int8Blocks, 2, 72),
+        ] {
+            let (dispatch, combine) = try layouts(form)
+            #expect(combine.payloadByteCount == 64 + 2 * rowByteCount)
+            let (request, answer) = (Samples.dispatch(dispatch), Samples.combine(combine))
+            #expect(request[16] == number && answer[12] == number)
+            #expect(try Samples.withAligned(request) { try DispatchView(decoding: $0).layout } == dispatch)
+            let read = try Samples.withAligned(answer) { bytes in
+                let view = try CombineView(decoding: bytes)
+                return (view.layout, Array(view.row(0)) + Array(view.row(1)))
+            }
+            #expect(read.0 == combine && read.1 == Array(answer[64...]))
+            guard form != .float32 else { continue }
+            let reason = WireError.invalidValue(field: "resultForm", reason: "is \(form), too much for version 3")
+            #expect(throws: reason) { try layouts(form, version: 3) }
+            #expect(throws: reason) {
+                try Samples.withAligned(request) { _ = try DispatchView(decoding: $0, version: 3) }
+            }
+            #expect(throws: WireError.paddingNotZero(byteOffset: 12)) {
+                try Samples.withAligned(answer) { _ = try CombineView(decoding: $0, version: 3) }
+            }
+        }
+        // One number of an odd width is no whole word.
+        #expect(try layouts(.brainFloat16, width: 33).1.rowByteCount == 66)
+        var unknown = try Samples.combine()
+        unknown[12] = 3
+        let error = #expect(throws: WireError.self) { try Samples.reencoded(unknown, as: .combine) }
+        #expect(error?.description == "resultForm 3 is unknown")
     }
 
     @Test func headersAreRefusedWithTheReason() throws {

@@ -81,12 +81,20 @@ enum Samples {
         }
     }
 
-    static func combine() throws -> [UInt8] {
-        let layout = try CombineLayout(pairCount: 2, width: 3)
-        return [UInt8](unsafeUninitializedCapacity: layout.payloadByteCount) { buffer, count in
+    static func combine() throws -> [UInt8] { combine(try CombineLayout(pairCount: 2, width: 3)) }
+
+    /// A combine of two rows in any form.
+    static func combine(_ layout: CombineLayout) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: layout.payloadByteCount) { buffer, count in
             let payload = UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: layout.payloadByteCount)
             let rows = layout.prepare(payload)
-            for index in rows.indices { rows[index] = Float(index) * 0.5 }
+            switch layout.resultForm {
+            case .float32:
+                let floats = rows.bindMemory(to: Float.self)
+                for index in floats.indices { floats[index] = Float(index) * 0.5 }
+            case .brainFloat16, .int8Blocks:
+                for index in rows.indices { rows[index] = UInt8(truncatingIfNeeded: index &* 7) }
+            }
             layout.setComputeMicroseconds(1234, in: payload)
             count = layout.payloadByteCount
         }
@@ -155,9 +163,7 @@ enum Samples {
     }
 
     private static func touch(_ view: CombineView) throws -> Float {
-        var sum: Float = 0
-        for index in 0..<view.layout.pairCount { sum += view.row(index).last ?? 0 }
-        return sum
+        (0..<view.layout.pairCount).reduce(0) { $0 + Float(view.row($1).last ?? 0) }
     }
 }
 

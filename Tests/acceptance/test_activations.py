@@ -38,15 +38,29 @@ def test_any_cut_gives_the_same_bits(start_cluster, quantised):
         alone = start_cluster(model=quantised, workers=0, options=setting(activations))
         found[activations] = answers(alone)
         for cluster in (alone, start_cluster(model=quantised, workers=3, options=setting(activations))):
-            assert cluster.status()["model"]["activations"] == activations
+            model = cluster.status()["model"]
+            assert model["activations"] == activations
+            assert model["results"] == ("bf16" if activations == "int8" else "f32")
             with cluster.client() as client:
                 assert client.get("/cluster").json()["model"]["activations"] == activations
             table = run([executable("clusterctl"), "status", "--state", str(cluster.state)])
-            assert table.returncode == 0 and f"activations in {activations}," in table.stdout
+            assert table.returncode == 0 and f"activations in {activations}, results in" in table.stdout
             log = (cluster.state / "logs" / "coordinator.log").read_text()
             assert f"activations={activations}" in next(line for line in log.splitlines() if "engine started" in line)
             assert answers(cluster) == found[activations]
     assert found["int8"] != found["f32"], "logprobs are the same whatever is rounded"
+
+
+def test_results_in_any_form_give_the_same_bits(start_cluster, quantised):
+    """What experts give is rounded alike whether it travels or not."""
+    found = {}
+    for results in ("f32", "int8"):
+        option = ["--coordinator-results", results]
+        for workers in (0, 3):
+            cluster = start_cluster(model=quantised, workers=workers, options=option)
+            assert cluster.status()["model"]["results"] == results
+            assert answers(cluster) == found.setdefault(results, answers(cluster))
+    assert found["f32"] != found["int8"]
 
 
 def conversations() -> list[list[int]]:

@@ -144,6 +144,19 @@ INLINE void lanes_store_f16(void *target, lanes x) {
     _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT));
 }
 
+INLINE __m256i bf16_of_floats(__m256 x) {
+    const __m256i bits = _mm256_castps_si256(x), cut = _mm256_srli_epi32(bits, 16);
+    const __m256i odd = _mm256_and_si256(cut, _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    return _mm256_blendv_epi8(_mm256_srli_epi32(rounded, 16), _mm256_or_si256(cut, _mm256_set1_epi32(0x40)), nan);
+}
+
+INLINE void lanes_store_bf16(void *target, lanes x) {
+    const __m256i pairs = _mm256_packus_epi32(bf16_of_floats(x.low), bf16_of_floats(x.high));
+    _mm256_storeu_si256((__m256i *)target, _mm256_permute4x64_epi64(pairs, 0xd8));
+}
+
 INLINE void lanes_store_int8(int8_t *target, lanes x) {
     __m256i pairs = _mm256_packs_epi32(_mm256_cvtps_epi32(x.low), _mm256_cvtps_epi32(x.high));
     pairs = _mm256_permute4x64_epi64(pairs, 0xd8);

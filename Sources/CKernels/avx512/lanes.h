@@ -91,6 +91,15 @@ INLINE void lanes_store_f16(void *target, lanes x) {
     _mm256_storeu_si256((__m256i *)target, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 
+INLINE void lanes_store_bf16(void *target, lanes x) {
+    const __m512i bits = _mm512_castps_si512(x), cut = _mm512_srli_epi32(bits, 16);
+    const __m512i odd = _mm512_and_si512(cut, _mm512_set1_epi32(1));
+    __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+    const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    rounded = _mm512_mask_or_epi32(rounded, nan, cut, _mm512_set1_epi32(0x40));
+    _mm256_storeu_si256((__m256i *)target, _mm512_cvtepi32_epi16(rounded));
+}
+
 INLINE void lanes_store_int8(int8_t *target, lanes x) {
     _mm_storeu_si128((__m128i *)(void *)target, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
 }

@@ -134,4 +134,16 @@ INLINE void lanes_store_f16(void *target, lanes x) {
     __builtin_memcpy(target, halves, sizeof halves);
 }
 
+INLINE uint16_t bf16_of_float(float x) {
+    const uint32_t bits = bits_of_float(x);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+INLINE void lanes_store_bf16(void *target, lanes x) {
+    uint16_t stored[COLONY_LANES];
+    EACH stored[i] = bf16_of_float(x.at[i]);
+    __builtin_memcpy(target, stored, sizeof stored);
+}
+
 INLINE void lanes_store_int8(int8_t *target, lanes x) { EACH target[i] = (int8_t)x.at[i]; }

@@ -116,6 +116,10 @@ typedef struct colony_index_arguments {
     float *_Nullable scores; // `visible` rounded up to 16
 } colony_index_arguments;
 
+/// In which form rows that experts give are added up; the index of the table's `store_result` and `add`. See
+/// `operations/results.h`.
+enum { COLONY_RESULT_F32, COLONY_RESULT_BF16, COLONY_RESULT_INT8, COLONY_RESULT_FORMAT_COUNT };
+
 /// The activation of a gated feed-forward network; see `operations/elementwise.h`.
 typedef struct colony_gated_activation {
     float limit; // of the gate from above, of up both ways
@@ -223,7 +227,12 @@ typedef struct colony_kernel_table {
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
     void (*rotate_interleaved)(
         const float *source, float *target, const float *cosine, const float *sine, size_t half);
-    void (*add)(const float *_Nonnull const *_Nonnull addends, size_t addend_count, float *sum, size_t count);
+    // Writes some columns of an expert's row, from a multiple of 32 on, into the row `target` of `width` columns.
+    void (*_Nonnull store_result[COLONY_RESULT_FORMAT_COUNT])(
+        const float *row, void *target, size_t first_column, size_t column_count, size_t width);
+    // Adds rows in that form.
+    void (*_Nonnull add[COLONY_RESULT_FORMAT_COUNT])(
+        const void *_Nonnull const *_Nonnull addends, size_t addend_count, float *sum, size_t width);
     void (*_Nonnull router_scores[COLONY_ROUTER_SCORING_COUNT])(float *row, size_t count); // in place
     void (*router_choose)(
         const colony_router_arguments *arguments, const float *scores, int32_t *experts, float *weights);

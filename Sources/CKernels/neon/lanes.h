@@ -134,6 +134,17 @@ INLINE void lanes_store_f16(void *target, lanes x) {
     EACH vst1_u8((uint8_t *)target + 8 * i, vreinterpret_u8_f16(vcvt_f16_f32(x.at[i])));
 }
 
+INLINE void lanes_store_bf16(void *target, lanes x) {
+    EACH {
+        const uint32x4_t bits = vreinterpretq_u32_f32(x.at[i]), cut = vshrq_n_u32(bits, 16);
+        const uint32x4_t odd = vandq_u32(cut, vdupq_n_u32(1));
+        const uint32x4_t rounded = vshrq_n_u32(vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff))), 16);
+        const uint32x4_t number = vceqq_f32(x.at[i], x.at[i]);
+        const uint32x4_t stored = vbslq_u32(number, rounded, vorrq_u32(cut, vdupq_n_u32(0x40)));
+        vst1_u8((uint8_t *)target + 8 * i, vreinterpret_u8_u16(vmovn_u32(stored)));
+    }
+}
+
 INLINE void lanes_store_int8(int8_t *target, lanes x) {
     int16x8_t low = vcombine_s16(vmovn_s32(vcvtnq_s32_f32(x.at[0])), vmovn_s32(vcvtnq_s32_f32(x.at[1])));
     int16x8_t high = vcombine_s16(vmovn_s32(vcvtnq_s32_f32(x.at[2])), vmovn_s32(vcvtnq_s32_f32(x.at[3])));

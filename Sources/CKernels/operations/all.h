@@ -5,10 +5,11 @@
 //                    _greater(a, b) = a > b ? a : b, _at_least(x, bound) = x < bound ? bound : x,
 //                    _at_most(x, bound) = x > bound ? bound : x, _zero_where_less(r, x, bound) = x < bound ? 0 : r,
 //                    _scale_by_power(p, t) (see exponential.h), _load_bf16, _load_f16, _load_f32, _load_int8 (any
-//                    alignment), _store_f16 (to the nearest, ties to even; the caller saturates), _store_int8 (of
-//                    whole numbers), _tree_sum (the canonical tree: lanes (i, i+8), then (i, i+4), (i, i+2),
-//                    (i, i+1)), _greatest_of (the largest lane that is a number, -inf if there is none), _load_e4m3
-//                    (16 values of e4m3, each times 2^-8: exact, and no subnormal ones)
+//                    alignment), _store_f16 (to the nearest, ties to even; the caller saturates), _store_bf16 (the
+//                    same, see results.h), _store_int8 (of whole numbers), _tree_sum (the canonical tree: lanes
+//                    (i, i+8), then (i, i+4), (i, i+2), (i, i+1)), _greatest_of (the largest lane that is a number,
+//                    -inf if there is none), _load_e4m3 (16 values of e4m3, each times 2^-8: exact, and no subnormal
+//                    ones)
 //   LINEAR_*, ATTENTION_*, BLOCK_*, DELTA_*   tile sizes that fill the registers of the machine
 #pragma STDC FP_CONTRACT OFF
 
@@ -31,6 +32,7 @@
 #include "streams.h"
 #include "linear_finish.h"
 #include "quantise.h"
+#include "results.h"
 #include "key_values.h"
 #include "attention_in_keys.h"
 #include "attention.h"
@@ -85,7 +87,8 @@ static const colony_kernel_table table = {
     .delta_rule = delta_rule,
     .rotate = rotate,
     .rotate_interleaved = rotate_interleaved,
-    .add = add,
+    .store_result = {store_result_f32, store_result_bf16, store_result_int8},
+    .add = {add_f32, add_bf16, add_int8},
     .router_scores = {router_softmax, router_sigmoid, router_sqrt_softplus},
     .router_choose = router_choose,
     .router_weigh = router_weigh,

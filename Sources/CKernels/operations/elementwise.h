@@ -30,15 +30,6 @@ KERNEL static void sigmoid_multiply(const float *gate, float *values, size_t cou
     }
 }
 
-/// sum = ((sum + first addend) + second addend) + …
-KERNEL static void add(const float *const *addends, size_t addend_count, float *sum, size_t count) {
-    for (size_t i = 0; i < count; i += COLONY_LANES) {
-        lanes s = lanes_load_some(sum + i, count - i, 0);
-        for (size_t a = 0; a < addend_count; a++) s = lanes_add(s, lanes_load_some(addends[a] + i, count - i, 0));
-        lanes_store_some(sum + i, s, count - i);
-    }
-}
-
 /// One head, first half x1, second half x2: x1' = fma(x1, cos, -(x2 * sin)), x2' = fma(x2, cos, x1 * sin).
 KERNEL static void rotate(float *head, const float *cosine, const float *sine, size_t half) {
     for (size_t i = 0; i < half; i += COLONY_LANES) {

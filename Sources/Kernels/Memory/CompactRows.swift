@@ -72,10 +72,7 @@ extension Compute {
     /// until that is used again.
     public func compact(_ rows: RowsView, _ memory: CompactRows) -> CompactRowsView {
         let base = memory.reserve(rows: rows.count, width: rows.width)
-        let rowBytes = CompactRowsView.bytesPerRow(width: rows.width)
-        forEachRow(rows.count, width: rows.width) { row in
-            compact(rows.base + row * rows.width, width: rows.width, to: base + row * rowBytes)
-        }
+        round(rows, to: ResultRowsView(base: base, count: rows.count, width: rows.width, format: .int8))
         return CompactRowsView(base: UnsafeRawPointer(base), count: rows.count, width: rows.width)
     }
 
@@ -86,17 +83,5 @@ extension Compute {
         let blocks = scratch.reserve(rows: rows.count, width: rows.width)
         forEachRow(rows.count, width: rows.width) { rows.unpack(row: $0, to: blocks + $0 * stride) }
         return LinearInput(quantised: UnsafePointer(blocks), count: rows.count, width: rows.width)
-    }
-
-    private func compact(_ row: UnsafePointer<Float>, width: Int, to codes: UnsafeMutableRawPointer) {
-        let columns = CompactRowsView.columns
-        let scales = codes + QuantisedRows.blocksPerRow(width: width) * columns
-        var block = colony_activation_block()
-        for (index, start) in stride(from: 0, to: width, by: columns).enumerated() {
-            table.quantise(row + start, &block, min(columns, width - start))
-            let place = UnsafeMutableRawBufferPointer(start: codes + start, count: columns)
-            withUnsafeBytes(of: block.codes) { place.copyMemory(from: $0) }
-            scales.storeBytes(of: block.scale, toByteOffset: index * MemoryLayout<Float>.size, as: Float.self)
-        }
     }
 }

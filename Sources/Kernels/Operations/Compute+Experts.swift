@@ -28,6 +28,8 @@ public struct ExpertScratch {
     fileprivate let up = GrowingBuffer<Float>()
     fileprivate let input = QuantisedRows()
     fileprivate let hidden = GrowingBuffer<colony_activation_block>()
+    /// Rows of f32 before they are rounded to the form of the output.
+    fileprivate let results = GrowingBuffer<Float>()
     fileprivate let inputRows = GrowingBuffer<Int>()
     fileprivate let outputRows = GrowingBuffer<Int>()
     fileprivate let scales = GrowingBuffer<Float>()
@@ -48,16 +50,19 @@ private struct ExpertPlan {
     var activation = GatedActivation.silu.arguments
     /// Where the hidden rows go as 8-bit integers, if the down projection takes them so.
     var hidden: UnsafeMutablePointer<colony_activation_block>?
+    /// Per token its row of the output, if that is not f32; the down projection then writes to scratch.
+    var resultRows: UnsafePointer<Int>?
     /// This expert's steps in each of the two regions.
     var hiddenSteps = PanelSteps()
     var outputSteps = PanelSteps()
 }
 
 extension Compute {
-    /// Per expert and token: `output[row] = down(activation(gate x, up x)) * scale`. Input: [rows][hidden], output:
-    /// [rows][hidden]; they must not overlap. All experts share two parallel regions, split by row panels.
+    /// Per expert and token: `output[row] = down(activation(gate x, up x)) * scale`, rounded to the output's form last.
+    /// Input: [rows][hidden], output: [rows][hidden]; they must not overlap. All experts share two parallel regions,
+    /// split by row panels.
     public func gatedExperts(
-        _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
+        _ batches: [ExpertBatch], input: RowsView, output: ResultRowsView, scratch: inout ExpertScratch
     ) {
         let asQuantised = batches.contains { takesQuantised($0.weights.gate) || takesQuantised($0.weights.up) }
         gatedExperts(
@@ -65,9 +70,16 @@ extension Compute {
             scratch: &scratch)
     }
 
+    /// The same with rows of f32.
+    public func gatedExperts(
+        _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
+    ) {
+        gatedExperts(batches, input: input, output: ResultRowsView(output), scratch: &scratch)
+    }
+
     /// The same for rows that are there in the form that all gate and up projections take.
     public func gatedExperts(
-        _ batches: [ExpertBatch], input: LinearInput, output: RowsView, scratch: inout ExpertScratch
+        _ batches: [ExpertBatch], input: LinearInput, output: ResultRowsView, scratch: inout ExpertScratch
     ) {
         let step = plan(batches, input: input, output: output, scratch: &scratch)
         let tokensPerExpert = batches.isEmpty ? 0 : step.tokens / batches.count
@@ -85,7 +97,7 @@ extension Compute {
             }
             runSteps(stepCount(\.outputSteps), tokenCount: tokensPerExpert, work: step.work) { node, steps in
                 Self.forEachExpert(of: steps, in: plans(node: node), \.outputSteps) { expert, first, count in
-                    withUnsafePointer(to: expert.down) { expert.downKernel($0, first, count) }
+                    outputPanels(expert, first: first, count: count, output)
                 }
             }
         }
@@ -107,6 +119,19 @@ extension Compute {
                 let block = token * expert.down.quantised_stride + start / Int(COLONY_BLOCK_COLUMNS)
                 table.quantise(row, hidden + block, width)
             }
+        }
+    }
+
+    /// Down projection of some panels (whole blocks of 32 rows), for all tokens of the expert, and the rounding of what
+    /// it gives while that is in the cache.
+    private func outputPanels(_ expert: ExpertPlan, first: Int, count: Int, _ output: ResultRowsView) {
+        withUnsafePointer(to: expert.down) { expert.downKernel($0, first, count) }
+        guard let resultRows = expert.resultRows, let results = expert.down.output else { return }
+        let store = kernels.storeResult(output.format)
+        let start = first * panelRows
+        let width = min((first + count) * panelRows, output.width) - start
+        for token in 0..<expert.down.tokens {
+            store(results + token * output.width, output[resultRows[token]], start, width, output.width)
         }
     }
 
@@ -143,7 +168,7 @@ extension Compute {
     /// Lays out scratch and plans, node after node; answers how many tokens all experts have together, and the
     /// multiply-adds of one projection.
     private func plan(
-        _ batches: [ExpertBatch], input: LinearInput, output: RowsView, scratch: inout ExpertScratch
+        _ batches: [ExpertBatch], input: LinearInput, output: ResultRowsView, scratch: inout ExpertScratch
     ) -> (tokens: Int, work: Int) {
         var tokens = 0
         var hiddenFloats = 0
@@ -154,6 +179,7 @@ extension Compute {
             hiddenBlocks += batch.inputRows.count * QuantisedRows.blocksPerRow(width: batch.weights.gate.rows)
         }
         scratch.reserve(tokens: tokens, hiddenFloats: hiddenFloats, hiddenBlocks: hiddenBlocks)
+        if output.format != .f32 { scratch.results.reserve(tokens * output.width) }
         scratch.plans.removeAll(keepingCapacity: true)
         var firstToken = 0
         var firstFloat = 0
@@ -162,7 +188,8 @@ extension Compute {
             check(batch, input: input, output: output)
             let weights = batch.weights
             var plan = scratch.plan(batch, firstToken: firstToken, firstFloat: firstFloat, self)
-            plan.setRows(input: input, output: output)
+            plan.setInput(input)
+            plan.setOutput(output, results: scratch.results.base + firstToken * output.width)
             if takesQuantised(weights.down) {
                 plan.hidden = scratch.hidden.base + firstBlock
                 plan.down.quantised_input = UnsafePointer(plan.hidden)
@@ -190,7 +217,7 @@ extension Compute {
         }
     }
 
-    private func check(_ batch: ExpertBatch, input: LinearInput, output: RowsView) {
+    private func check(_ batch: ExpertBatch, input: LinearInput, output: ResultRowsView) {
         let weights = batch.weights
         precondition(fits(weights.gate) && fits(weights.up) && fits(weights.down), "placed for others")
         precondition(weights.gate.columns == input.width && weights.down.rows == output.width)
@@ -255,11 +282,21 @@ extension ExpertPlan {
             after: previous.output, panels: cut.panels(part: node, of: weights.down.panelCount))
     }
 
-    mutating func setRows(input: LinearInput, output: RowsView) {
+    mutating func setInput(_ input: LinearInput) {
         gate.input = UnsafePointer(input.rows?.base)
         gate.quantised_input = input.quantised
         up.input = gate.input
         up.quantised_input = gate.quantised_input
-        down.output = output.base
+    }
+
+    /// The down projection writes f32 to where it belongs, other forms by way of `results`, token after token.
+    mutating func setOutput(_ output: ResultRowsView, results: UnsafeMutablePointer<Float>) {
+        if output.format == .f32 {
+            down.output = output.base.assumingMemoryBound(to: Float.self)
+        } else {
+            down.output = results
+            resultRows = down.output_rows
+            down.output_rows = nil
+        }
     }
 }

@@ -35,29 +35,6 @@ extension Compute {
         }
     }
 
-    /// `sum += addend`, both of one shape.
-    public func add(_ addend: RowsView, to sum: RowsView) {
-        precondition(addend.width == sum.width && addend.count == sum.count)
-        add(1, to: sum) { UnsafePointer(addend.base + $0 * addend.width) }
-    }
-
-    /// Adds `addendCount` rows to each row of `sum`, one after the other: to row r those of index `r * addendCount` and
-    /// on. Addends are as wide as `sum`.
-    public func add(_ addendCount: Int, to sum: RowsView, _ addend: (_ index: Int) -> UnsafePointer<Float>) {
-        let grain = max(1, Self.floatsPerPieceMin / max(sum.width * addendCount, 1))
-        parallel(sum.count, grain: grain) { range in
-            withUnsafeTemporaryAllocation(of: UnsafePointer<Float>.self, capacity: addendCount) { addends in
-                guard let base = addends.baseAddress else { return }
-                for row in range {
-                    for index in 0..<addendCount {
-                        addends.initializeElement(at: index, to: addend(row * addendCount + index))
-                    }
-                    table.add(base, addendCount, sum.base + row * sum.width, sum.width)
-                }
-            }
-        }
-    }
-
     /// Looks rows up in row-major `source` ([rows][width], at any alignment): output row i is source row
     /// `rowIndices[i]`, converted to f32.
     public func decodeRows(

@@ -57,7 +57,7 @@ public final class ReceivedFrame: Sendable {
         guard kind == .combine else { throw .unexpectedReply(kind: kind) }
         let view: CombineView
         do {
-            view = try CombineView(decoding: payload)
+            view = try CombineView(decoding: payload, version: header.version)
         } catch {
             throw .payloadMalformed(kind: kind, reason: error.description)
         }

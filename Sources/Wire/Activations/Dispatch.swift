@@ -18,34 +18,6 @@ public struct DispatchPair: Hashable, Sendable {
     }
 }
 
-/// In which form the rows of a `dispatch` travel.
-public enum RowForm: UInt32, Sendable, CaseIterable {
-    /// `width` f32.
-    case float32 = 0
-    /// 8-bit integers in blocks of 32 values, the last one padded with zeros: the codes of all blocks, then an f32
-    /// scale for each.
-    case int8Blocks = 1
-
-    /// Values that share a scale.
-    static let blockWidth = 32
-
-    /// Bytes of a row of `width` values, a multiple of 4.
-    public func rowByteCount(width: Int) -> Int {
-        switch self {
-        case .float32: width * 4
-        case .int8Blocks: (width + Self.blockWidth - 1) / Self.blockWidth * (Self.blockWidth + 4)
-        }
-    }
-}
-
-/// In which form activations meet an expert's weights that are stored in blocks.
-public enum ActivationForm: UInt32, Sendable, CaseIterable {
-    /// 8-bit integers with a scale per 32.
-    case int8 = 0
-    /// f32.
-    case float32 = 1
-}
-
 /// Where the parts of a `dispatch` payload lie.
 ///
 /// ```
@@ -70,18 +42,19 @@ public struct DispatchLayout: Hashable, Sendable {
     public let rowForm: RowForm
     /// How experts take activations.
     public let activationForm: ActivationForm
+    /// How the results are to come back.
+    public let resultForm: ResultForm
 
     static let headByteCount = 64
     static let pairByteCount = 12
-    /// Results come back as f32: the only form so far.
-    static let resultFormFloat32: UInt32 = 0
 
     /// Lays out a payload of a version of the protocol; fails if a limit is passed, if rows of 8-bit integers are for
-    /// experts that take f32, or if the version has no such forms: before version 3 there were only those that are not
-    /// named here.
+    /// experts that take f32, or if the version has no such forms: before version 3 rows were f32 and met experts as
+    /// 8-bit integers, before version 4 results were f32.
     public init(
         layer: LayerIndex, tokenCount: Int, pairCount: Int, width: Int, rowForm: RowForm = .float32,
-        activationForm: ActivationForm = .int8, version: UInt16 = ProtocolVersion.newest
+        activationForm: ActivationForm = .int8, resultForm: ResultForm = .float32,
+        version: UInt16 = ProtocolVersion.newest
     ) throws(WireError) {
         try Self.check("layer", layer.value, 0...Limits.Wire.layersMax - 1)
         try Self.check("tokenCount", tokenCount, 0...Limits.Wire.tokenRowsMax)
@@ -93,6 +66,7 @@ public struct DispatchLayout: Hashable, Sendable {
         self.width = width
         self.rowForm = rowForm
         self.activationForm = activationForm
+        self.resultForm = resultForm
         try checkForms(version: version)
         try Self.check("payload", payloadByteCount, 0...Limits.Wire.activationPayloadBytesMax)
     }
@@ -114,7 +88,7 @@ public struct DispatchLayout: Hashable, Sendable {
         precondition(payload.count == payloadByteCount, "payload has \(payload.count) bytes, not \(payloadByteCount)")
         writeHead(
             [
-                UInt32(layer.value), UInt32(tokenCount), UInt32(pairCount), UInt32(width), Self.resultFormFloat32,
+                UInt32(layer.value), UInt32(tokenCount), UInt32(pairCount), UInt32(width), resultForm.rawValue,
                 rowForm.rawValue, activationForm.rawValue,
             ], to: payload)
         let pairsEnd = Self.headByteCount + pairCount * Self.pairByteCount
@@ -129,6 +103,7 @@ public struct DispatchLayout: Hashable, Sendable {
         if rowForm == .int8Blocks, activationForm != .int8 {
             throw .invalidValue(field: "rowForm", reason: "is int8Blocks, for experts that take \(activationForm)")
         }
+        try resultForm.check(version: version)
         guard version < ProtocolVersion.activationForms else { return }
         if rowForm != .float32 {
             throw .invalidValue(field: "rowForm", reason: "is \(rowForm), too much for version \(version)")
@@ -143,9 +118,7 @@ public struct DispatchLayout: Hashable, Sendable {
     fileprivate init(decoding payload: UnsafeRawBufferPointer, version: UInt16) throws(WireError) {
         let hasForms = version >= ProtocolVersion.activationForms
         let head = try readHead(payload, fieldCount: hasForms ? 7 : 5, name: "dispatch")
-        guard head[4] == Self.resultFormFloat32 else {
-            throw .invalidValue(field: "resultForm", reason: "\(head[4]) is unknown")
-        }
+        let resultForm = try ResultForm(reading: head[4])
         guard let rowForm = RowForm(rawValue: head[5]) else {
             throw .invalidValue(field: "rowForm", reason: "\(head[5]) is unknown")
         }
@@ -154,7 +127,7 @@ public struct DispatchLayout: Hashable, Sendable {
         }
         try self.init(
             layer: LayerIndex(Int(head[0])), tokenCount: Int(head[1]), pairCount: Int(head[2]), width: Int(head[3]),
-            rowForm: rowForm, activationForm: activationForm, version: version)
+            rowForm: rowForm, activationForm: activationForm, resultForm: resultForm, version: version)
     }
 
     static func check(_ field: String, _ value: Int, _ range: ClosedRange<Int>) throws(WireError) {

@@ -105,12 +105,15 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
         public var stateBytesPerSequence: Int?
         /// In which form activations meet weights in blocks, `int8` or `f32`; nil: the coordinator does not tell.
         public var activations: String?
+        /// In which form experts' rows are added up, `f32`, `bf16` or `int8`; nil: the coordinator does not tell.
+        public var results: String?
 
         /// Describes a model.
         public init(
             name: String, family: String, digest: String, contextTokensMax: Int, weightBytes: UInt64,
             layers: Int? = nil, mixtureLayers: [Int]? = nil, experts: Int? = nil, expertsPerToken: Int? = nil,
-            keyValueFormat: String? = nil, stateBytesPerSequence: Int? = nil, activations: String? = nil
+            keyValueFormat: String? = nil, stateBytesPerSequence: Int? = nil, activations: String? = nil,
+            results: String? = nil
         ) {
             self.name = name
             self.family = family
@@ -124,6 +127,7 @@ public struct ClusterStatus: Codable, Hashable, Sendable {
             self.keyValueFormat = keyValueFormat
             self.stateBytesPerSequence = stateBytesPerSequence
             self.activations = activations
+            self.results = results
         }
     }
 

@@ -10,20 +10,27 @@ import Weights
 struct Predictor {
     private let model: Model
     private let experts: ExpertTable
+    private let loader: ExpertLoader
 
     /// Reads the weights.
     init(path: String, threadCount: Int, placement: WeightPlacement) throws {
         let checkpoint = try Checkpoint.open(path, placement: placement)
         let description = try Registry.describe(checkpoint)
+        loader = ExpertLoader(checkpoint: checkpoint, description: description)
         experts = try ModelUnderTest.loadExperts(checkpoint, description, threadCount: threadCount)
         model = try Model(description, from: checkpoint)
     }
 
     var vocabularySize: Int { model.description.vocabularySize }
 
+    /// The form of experts' results that a cluster would choose.
+    func resultFormat(_ wanted: ResultFormat?, _ activations: ActivationFormat) throws -> ResultFormat {
+        try loader.resultFormat(wanted, activations: activations)
+    }
+
     /// Logarithms of the probabilities of every next token, [token][vocabulary].
     func logProbabilities(
-        _ tokens: [TokenID], compute: Compute, keyValueFormat: KeyValueFormat
+        _ tokens: [TokenID], compute: Compute, keyValueFormat: KeyValueFormat, results: ResultFormat
     ) throws -> [[Float]] {
         let layouts = model.cacheLayouts(keyValueFormat)
         let byteCount = layouts.byteCount(ofPositions: tokens.count)
@@ -38,7 +45,7 @@ struct Predictor {
         let batch = StepBatch(
             rows: tokens.enumerated().map { StepBatch.Row(token: $0.element, position: $0.offset, cache: cache) })
         let backend = LocalExpertBackend(
-            table: experts, compute: compute, hiddenSize: model.description.hiddenSize)
+            table: experts, compute: compute, hiddenSize: model.description.hiddenSize, results: results)
         try model.forward(batch, state, experts: backend)
         var rows: [[Float]] = []
         model.withLogits(ofRows: Array(tokens.indices), state) { _, logits in

@@ -29,6 +29,8 @@ struct ModelCommand: ParsableCommand {
 
     @OptionGroup var computeOptions: ComputeOptions
 
+    @OptionGroup var resultsOption: ResultsOption
+
     @Option(name: .long, help: "Prompt tokens in one step.")
     var prefillChunkTokens = 512
 
@@ -77,7 +79,7 @@ struct ModelCommand: ParsableCommand {
             path: model, compute: compute, placement: placement, sequencesMax: max(1, sequenceCounts.max() ?? 1),
             tokensPerSequenceMax: max(prompt, ModelUnderTest.promptTokensPerSequence) + tokens,
             prefillChunkTokens: prefillChunkTokens, keyValueFormat: KeyValueFormat(rawValue: keyValueFormat),
-            cache: makeWeightCache())
+            results: resultsOption.format, cache: makeWeightCache())
         defer { subject.stop() }
         let report = ModelReport(
             path: model, subject: subject, compute: compute,

@@ -45,12 +45,14 @@ final class ModelUnderTest {
 
     init(
         path: String, compute: Compute, placement: WeightPlacement, sequencesMax: Int, tokensPerSequenceMax: Int,
-        prefillChunkTokens: Int, keyValueFormat: KeyValueFormat?, cache: WeightCache?
+        prefillChunkTokens: Int, keyValueFormat: KeyValueFormat?, results: ResultFormat?, cache: WeightCache?
     ) throws {
         let start = ContinuousClock.now
         let checkpoint = try Checkpoint.open(path, cache: cache, placement: placement)
         let description = try Registry.describe(checkpoint)
         let table = try Self.loadExperts(checkpoint, description, threadCount: compute.pool.threadCount)
+        let results = try ExpertLoader(checkpoint: checkpoint, description: description)
+            .resultFormat(results, activations: compute.activations)
         let model = try Model(description, from: checkpoint)
         let layouts = model.cacheLayouts(keyValueFormat)
         let bytesPerSequence = layouts.byteCount(ofPositions: tokensPerSequenceMax)
@@ -61,7 +63,7 @@ final class ModelUnderTest {
                 keyValueCacheBytes: bytesPerSequence * sequencesMax, keyValueFormat: keyValueFormat),
             compute: compute
         ) {
-            LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize)
+            LocalExpertBackend(table: table, compute: compute, hiddenSize: description.hiddenSize, results: results)
         }
         self.compute = compute
         let experts = Self.someMatrices(of: table)

@@ -133,9 +133,9 @@ private func checkCombine(_ payload: UnsafeRawBufferPointer) {
         again.withUnsafeMutableBytes { bytes in
             let rows = view.layout.prepare(bytes)
             for index in 0..<view.layout.pairCount {
-                insist(view.row(index).count == view.layout.width, "row \(index)")
+                insist(view.row(index).count == view.layout.rowByteCount, "row \(index)")
             }
-            _ = rows.update(from: view.rows)
+            rows.copyMemory(from: view.rows)
             // The writer holds the time below an hour; the reader takes whatever the other side measured.
             bytes.storeBytes(of: UInt32(view.computeMicroseconds), toByteOffset: 8, as: UInt32.self)
         }

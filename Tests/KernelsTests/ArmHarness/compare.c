@@ -251,9 +251,18 @@ static void compare_rows(size_t width) {
     expect_equal("rotate", first_result, second_result, width * 2);
     generic->rotate_interleaved(a, first_result, b, c, width), neon->rotate_interleaved(a, second_result, b, c, width);
     expect_equal("rotate_interleaved", first_result, second_result, width * 2);
-    const float *addends[] = {b, a, b};
-    generic->add(addends, 3, first_result, width), neon->add(addends, 3, second_result, width);
-    expect_equal("add", first_result, second_result, width);
+    for (int form = 0; form < COLONY_RESULT_FORMAT_COUNT; form++) {
+        // A row takes the most as f32, and codes of 8-bit integers are whole blocks.
+        float *stored[2] = {random_floats(width + 64), random_floats(width + 64)};
+        memcpy(stored[1], stored[0], (width + 64) * sizeof(float));
+        generic->store_result[form](a, stored[0], 0, width, width);
+        neon->store_result[form](a, stored[1], 0, width, width);
+        expect_equal("store_result", stored[0], stored[1], width + 64);
+        const void *addends[] = {stored[0], stored[1], stored[0]};
+        generic->add[form](addends, 3, first_result, width), neon->add[form](addends, 3, second_result, width);
+        expect_equal("add", first_result, second_result, width);
+        free(stored[0]), free(stored[1]);
+    }
     if (width % 3 == 0) a[width / 2] = __builtin_nanf("");
     for (int scoring = 0; scoring < COLONY_ROUTER_SCORING_COUNT; scoring++) compare_router(scoring, a, b, width);
     free(a), free(b), free(c);
