@@ -136,8 +136,8 @@ VARIANTS = {
         family="deepseek_v4", seed=45, dtype=torch.float32, shards=1, fused=True,
         changes=dict(
             hidden_size=24, moe_intermediate_size=12, num_attention_heads=6, o_groups=3, o_lora_rank=10, head_dim=20,
-            index_head_dim=8, sliding_window=7, hc_mult=2, hc_sinkhorn_iters=3, n_routed_experts=7, num_experts_per_tok=2,
-            routed_scaling_factor=2.5, swiglu_limit=10.0, tie_word_embeddings=True),
+            index_head_dim=8, sliding_window=7, hc_mult=2, hc_sinkhorn_iters=3, n_routed_experts=7,
+            num_experts_per_tok=2, routed_scaling_factor=2.5, swiglu_limit=10.0, tie_word_embeddings=True),
         extra_keys=dict(
             layer_types=["heavily_compressed_attention", "compressed_sparse_attention", "sliding_attention",
                          "compressed_sparse_attention"],

@@ -111,7 +111,7 @@ import Weights
         func bytes(_ numbers: [Int64]) -> [UInt8] {
             numbers.flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
         }
-        let short = [1, 0].flatMap { [UInt8($0), 0, 0, 0] }
+        let short: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 0]
         try directory.write(
             "model.safetensors",
             safetensors([

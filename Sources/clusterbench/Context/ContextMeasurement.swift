@@ -33,6 +33,7 @@ struct ContextMeasurement {
     private let experts: ExpertTable
     private let compute: Compute
     private let format: KeyValueFormat?
+    private let results: ResultFormat
 
     /// Reads the weights.
     init(path: String, compute: Compute, placement: WeightPlacement, format: KeyValueFormat?) throws {
@@ -41,6 +42,9 @@ struct ContextMeasurement {
         experts = try ModelUnderTest.loadExperts(
             checkpoint, description, threadCount: compute.pool.threadCount)
         model = try Model(description, from: checkpoint)
+        // As in a cluster.
+        results = try ExpertLoader(checkpoint: checkpoint, description: description)
+            .resultFormat(nil, activations: compute.activations)
         self.compute = compute
         self.format = format
     }
@@ -64,7 +68,7 @@ struct ContextMeasurement {
         }
         let state = ForwardState(model.description, rowsMax: 1, compute: compute)
         let backend = LocalExpertBackend(
-            table: experts, compute: compute, hiddenSize: model.description.hiddenSize)
+            table: experts, compute: compute, hiddenSize: model.description.hiddenSize, results: results)
         var next = context
         func step() throws -> Double {
             let token = TokenID(Int32(next * 48_271 % model.description.vocabularySize))
