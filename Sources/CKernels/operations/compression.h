@@ -2,7 +2,7 @@
 // weights are a softmax over the window's positions of gates that come with the keys.
 //
 // A position p brings, per dimension, a key k and a gate z; g = z + bias[p % positions]. The mean is summed as
-// positions come, so that three numbers are kept of a dimension, and no bit depends on how a sequence is cut into steps:
+// positions come: three numbers are kept of a dimension, and no bit depends on how a sequence is cut into steps:
 //   m' = g > m ? g : m;  a = exp(m - m');  b = exp(g - m');  sum' = fma(sum, a, b);  total' = fma(total, a, b * k)
 // from m = -inf and sum = total = +0. With the window's last position the entry is total / sum.
 //
