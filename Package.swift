@@ -147,7 +147,7 @@ let package = Package(
         .testTarget(
             name: "ClusterTests",
             dependencies: [
-                "Basics", "TestSupport", "Wire", "Transport", "Kernels", "Engine", "CoordinatorService",
+                "Basics", "TestSupport", "Wire", "Transport", "Kernels", "Weights", "Engine", "CoordinatorService",
                 "WorkerService", logging,
             ],
             swiftSettings: strict),

@@ -62,6 +62,7 @@ extension Coordinator {
 
     private static let modelFileNames = [
         "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja",
+        "encoding_dsv32.py", "encoding_dsv4.py", "tiktoken.model",
     ]
 
     /// What a gateway needs of the model.

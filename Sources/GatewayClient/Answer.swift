@@ -2,11 +2,13 @@
 public struct Answer: Equatable, Sendable {
     /// The text.
     public var text = ""
+    /// What the model thought before, if it tells.
+    public var reasoning = ""
     /// Why it ended: `stop` at its own end, `length` at the limit of tokens or of the context.
     public var finishReason: String?
     /// Tokens; nil if the gateway did not count them.
     public var usage: TokenUsage?
-    /// From the question to the first piece of text, in seconds; nil without any.
+    /// From the question to the first piece of text or reasoning, in seconds; nil without any.
     public var secondsToFirstText: Double?
     /// From the question to the end, in seconds.
     public var seconds: Double = 0

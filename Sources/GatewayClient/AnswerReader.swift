@@ -7,6 +7,7 @@ struct AnswerReader {
     enum Event: Equatable {
         case failed(GatewayFailure)
         case finished(reason: String)
+        case reasoning(String)
         case text(String)
         case usage(TokenUsage)
     }
@@ -58,6 +59,8 @@ struct AnswerReader {
         if let error = json["error"] { return [.failed(GatewayFailure(error, status: status))] }
         var events: [Event] = []
         if let choice = json["choices"]?.array?.first {
+            let reasoning = (choice["delta"] ?? choice["message"])?["reasoning_content"]?.string
+            if let reasoning, !reasoning.isEmpty { events.append(.reasoning(reasoning)) }
             let text = choice["text"] ?? choice["delta"]?["content"] ?? choice["message"]?["content"]
             if let text = text?.string, !text.isEmpty { events.append(.text(text)) }
             if let reason = choice["finish_reason"]?.string { events.append(.finished(reason: reason)) }

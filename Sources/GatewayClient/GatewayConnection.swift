@@ -28,9 +28,9 @@ public final class GatewayConnection {
             interruptDescriptor: interruptDescriptor)
     }
 
-    /// Asks for an answer; `onText` gets each piece of text as it comes.
+    /// Asks for an answer; `onReasoning` and `onText` get each piece of reasoning and text as it comes.
     public func generate(
-        _ request: GenerationRequest, onText: (String) -> Void
+        _ request: GenerationRequest, onReasoning: (String) -> Void = { _ in }, onText: (String) -> Void
     ) throws(GatewayFailure) -> Answer {
         var reader = AnswerReader(status: 0, contentType: nil)
         var collector = AnswerCollector()
@@ -40,13 +40,13 @@ public final class GatewayConnection {
                 body: Array(request.json.serialised().utf8),
                 onHead: { reader = AnswerReader(status: $0.status, contentType: $0.headers["content-type"]) },
                 onChunk: { bytes in
-                    for event in reader.append(bytes) { collector.take(event, onText) }
+                    for event in reader.append(bytes) { collector.take(event, onReasoning, onText) }
                     return true
                 })
         } catch {
             throw GatewayFailure(error, address: address)
         }
-        for event in reader.end() { collector.take(event, onText) }
+        for event in reader.end() { collector.take(event, onReasoning, onText) }
         return try collector.finish()
     }
 
@@ -82,12 +82,18 @@ private struct AnswerCollector {
     private var answer = Answer()
     private var failure: GatewayFailure?
 
-    mutating func take(_ event: AnswerReader.Event, _ onText: (String) -> Void) {
+    mutating func take(
+        _ event: AnswerReader.Event, _ onReasoning: (String) -> Void, _ onText: (String) -> Void
+    ) {
         // What follows a failure is not part of the answer.
         guard failure == nil else { return }
         switch event {
         case .failed(let found): failure = found
         case .finished(let reason): answer.finishReason = reason
+        case .reasoning(let text):
+            if answer.secondsToFirstText == nil { answer.secondsToFirstText = elapsedSeconds }
+            answer.reasoning += text
+            onReasoning(text)
         case .text(let text):
             if answer.secondsToFirstText == nil { answer.secondsToFirstText = elapsedSeconds }
             answer.text += text

@@ -12,14 +12,23 @@ public struct ChatMessage: Equatable, Sendable {
     public var role: Role
     /// What was said.
     public var content: String
+    /// What the model thought before it said that; empty if it did not tell.
+    public var reasoning: String
 
     /// Puts it down.
-    public init(_ role: Role, _ content: String) {
+    public init(_ role: Role, _ content: String, reasoning: String = "") {
         self.role = role
         self.content = content
+        self.reasoning = reasoning
     }
 
-    var json: JSON { ["role": .string(role.rawValue), "content": .string(content)] }
+    var json: JSON {
+        var members: OrderedDictionary<String, JSON> = [
+            "role": .string(role.rawValue), "content": .string(content),
+        ]
+        if !reasoning.isEmpty { members["reasoning_content"] = .string(reasoning) }
+        return .object(members)
+    }
 }
 
 /// What the gateway is asked for: an answer to a conversation, or the continuation of a text.

@@ -18,33 +18,48 @@ public final class BPETokenizer: Sendable {
     /// How tokens become text.
     let decoder: TokenDecoder
 
-    /// Reads `tokenizer.json`; also learns the added tokens of `tokenizer_config.json`, if that is there.
+    /// Reads `tokenizer.json`, or `tiktoken.model` where there is none; also learns the added tokens of
+    /// `tokenizer_config.json`, if that is there.
     public init(files: TokenizerFiles) throws(TokenizerError) {
+        let configuration = try files.document("tokenizer_config.json")
+        let loader: TokenizerLoader
         // Swift's keys are equal if their characters are, however accents are composed; a vocabulary's are not.
-        guard let document = try files.document("tokenizer.json", pairsAt: ["model", "vocab"]) else {
+        if let document = try files.document("tokenizer.json", pairsAt: ["model", "vocab"]) {
+            normalizer = try Normalizer(document["normalizer"])
+            decoder = try TokenDecoder(document["decoder"])
+            loader = try TokenizerLoader(
+                document, configuration: configuration, normalizer: normalizer, decoder: decoder)
+            preTokenizer = try PreTokenizer(document["pre_tokenizer"], decoder.form)
+            postProcessor = try PostProcessor(document["post_processor"])
+        } else if let bytes = files[TiktokenFile.name] {
+            normalizer = try Normalizer(nil)
+            decoder = try TokenDecoder(["type": "ByteLevel"])
+            let file = try TiktokenFile(bytes, configuration: configuration)
+            loader = try TokenizerLoader(file, configuration: configuration)
+            preTokenizer = try PreTokenizer(pattern: TiktokenFile.kimiPattern)
+            postProcessor = try PostProcessor(nil)
+        } else {
             throw .fileMissing(file: "tokenizer.json")
         }
-        normalizer = try Normalizer(document["normalizer"])
-        decoder = try TokenDecoder(document["decoder"])
-        let loader = try TokenizerLoader(
-            document, configuration: try files.document("tokenizer_config.json"), normalizer: normalizer,
-            decoder: decoder)
         model = loader.model
-        preTokenizer = try PreTokenizer(document["pre_tokenizer"], decoder.form)
-        postProcessor = try PostProcessor(document["post_processor"])
         entries = loader.entries
         vocabularySize = loader.entries.count
+        (rawMatcher, normalisedMatcher) = Self.matchers(loader.addedTokens, normalizer)
+    }
+
+    private static func matchers(
+        _ tokens: [AddedToken], _ normalizer: Normalizer
+    ) -> (raw: AddedTokenMatcher, normalised: AddedTokenMatcher) {
         var raw = AddedTokenMatcher()
         var normalised = AddedTokenMatcher()
-        for token in loader.addedTokens {
+        for token in tokens {
             if token.isNormalised {
                 normalised.insert(token, content: normalizer.normalise(token.content))
             } else {
                 raw.insert(token, content: token.content)
             }
         }
-        rawMatcher = raw
-        normalisedMatcher = normalised
+        return (raw, normalised)
     }
 
     /// The ids of a text. Added tokens within the text, special ones included, are recognised.

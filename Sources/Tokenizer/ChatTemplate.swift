@@ -2,7 +2,8 @@ public import Basics
 import OrderedCollections
 
 /// A model's chat template: turns a conversation into the text that the model continues. The template is a Jinja
-/// program out of the model's files; it is interpreted, with the environment that published templates expect.
+/// program out of the model's files; it is interpreted, with the environment that published templates expect. Families
+/// that publish none have an encoding that is built in.
 ///
 /// Immutable, so any number of threads may render with one.
 public struct ChatTemplate: Sendable {
@@ -10,6 +11,9 @@ public struct ChatTemplate: Sendable {
     /// Takes over when there are tools, if the model has one.
     private let toolTemplate: [JinjaStatement]?
     private let specialTokens: [(name: String, value: JSON)]
+    private let sources: [String]
+    /// Writes the prompts of a family that has no templates; nil for all others.
+    private let encoding: DeepSeekEncoding?
 
     /// Reads `chat_template.jinja`, or `chat_template` of `tokenizer_config.json`: one template, or a list of named
     /// ones, of which `default` and `tool_use` are used.
@@ -22,18 +26,29 @@ public struct ChatTemplate: Sendable {
             }
             template = try Self.parse(source)
             toolTemplate = nil
+            sources = [source]
+            encoding = nil
             return
         }
         switch configuration?["chat_template"] {
         case .string(let source):
             template = try Self.parse(source)
             toolTemplate = nil
+            sources = [source]
+            encoding = nil
         case .array(let entries):
             let named = Self.namedTemplates(entries)
             guard let source = named["default"] ?? named.values.first else { throw .chatTemplateMissing }
             template = try Self.parse(source)
             toolTemplate = try named["tool_use"].map { source throws(TokenizerError) in try Self.parse(source) }
-        default: throw .chatTemplateMissing
+            sources = [source] + (named["tool_use"].map { [$0] } ?? [])
+            encoding = nil
+        default:
+            guard let encoding = try DeepSeekEncoding(files: files) else { throw .chatTemplateMissing }
+            self.encoding = encoding
+            template = []
+            toolTemplate = nil
+            sources = [DeepSeekEncoding.thinkOpen + DeepSeekEncoding.thinkClose]
         }
     }
 
@@ -42,7 +57,12 @@ public struct ChatTemplate: Sendable {
         template = try Self.parse(source)
         toolTemplate = nil
         specialTokens = []
+        sources = [source]
+        encoding = nil
     }
+
+    /// Whether `text` stands in the template, as far as one can see without rendering it.
+    public func mentions(_ text: String) -> Bool { sources.contains { $0.contains(text) } }
 
     private static func parse(_ source: String) throws(TokenizerError) -> [JinjaStatement] {
         try DeepStack.run { () throws(TokenizerError) in try JinjaParser.parse(source) }
@@ -80,6 +100,9 @@ public struct ChatTemplate: Sendable {
     public func render(
         messages: JSON, tools: JSON?, addGenerationPrompt: Bool, variables: [String: JSON] = [:]
     ) throws(TokenizerError) -> String {
+        if let encoding {
+            return try encoding.render(messages: messages, tools: tools, variables: variables)
+        }
         let hasTools = tools.map { !$0.isNull } ?? false
         let template = hasTools ? toolTemplate ?? template : template
         var all: [(name: String, value: JSON)] = specialTokens

@@ -4,6 +4,8 @@ public enum TokenizerError: Error, Equatable, CustomStringConvertible {
     case chatTemplateMissing
     /// A component of a kind that is not built in; `supported` lists those that are.
     case componentUnsupported(component: String, found: String, supported: [String])
+    /// An encoding that is built in cannot write these messages; `message` counts from 0.
+    case conversationRefused(message: Int?, reason: String)
     /// A file is there but does not say what it must.
     case fileMalformed(file: String, reason: String)
     /// A required file is missing.
@@ -28,6 +30,8 @@ public enum TokenizerError: Error, Equatable, CustomStringConvertible {
             "the model has no chat template (chat_template.jinja, or chat_template in tokenizer_config.json)"
         case .componentUnsupported(let component, let found, let supported):
             "\(component) '\(found)' is not supported (supported: \(supported.joined(separator: ", ")))"
+        case .conversationRefused(let message, let reason):
+            (message.map { "messages[\($0)]: " } ?? "") + reason
         case .fileMalformed(let file, let reason):
             "\(file): \(reason)"
         case .fileMissing(let file):

@@ -76,11 +76,11 @@ public final class Checkpoint: Sendable {
             throw .tensorMissing(tensor: container.storedName(of: name), model: path)
         }
         let file = container.files[place.file]
-        guard place.description.shape == shape else {
+        guard place.has(shape) else {
             throw .shapeMismatch(
                 tensor: place.description.name, file: file.file.path, expected: shape, found: place.description.shape)
         }
-        var tensor = try file.tensor(place.description, as: name, fileNumber: place.file)
+        var tensor = try file.tensor(place, shape: shape, as: name)
         tensor.packedWeights = packedWeights
         tensor.placement = placement
         return tensor

@@ -111,8 +111,15 @@ public struct Tensor: Sendable {
     private var isStrided: Bool {
         switch source {
         case .composed(let weight): weight.rowStep > 1
-        case .stored(let rows): rows.strided != nil
+        case .stored(let rows): rows.strided != nil || rows.ordered != nil
         }
+    }
+
+    /// The order in which the columns of the packed matrix expect the input, if it is not the model's: rows that are
+    /// stored in blocks cannot be taken apart.
+    public var inputOrder: IndexExchange? {
+        guard case .stored(let rows) = source else { return nil }
+        return rows.remainingColumns
     }
 
     private func part(shape: [Int], _ source: Source) -> Tensor {
@@ -135,11 +142,19 @@ public struct Tensor: Sendable {
     }
 
     private func packedTransposed(_ floats: [Float]) throws(WeightsError) -> PackedMatrix {
+        let strides = MatrixStrides(rows: 1, columns: shape[1])
+        return try packed(floats, .f32, rows: shape[1], columns: shape[0], strides: strides)
+    }
+
+    /// Packs what is in memory.
+    private func packed<Element>(
+        _ weights: [Element], _ format: WeightFormat, rows: Int, columns: Int, strides: MatrixStrides? = nil
+    ) throws(WeightsError) -> PackedMatrix {
         do {
-            return try floats.withUnsafeBytes { bytes in
+            return try weights.withUnsafeBytes { bytes in
                 try PackedMatrix(
-                    packing: bytes, rows: shape[1], columns: shape[0], format: .f32,
-                    strides: MatrixStrides(rows: 1, columns: shape[1]), placement: placement)
+                    packing: bytes, rows: rows, columns: columns, format: format, strides: strides,
+                    placement: placement)
             }
         } catch {
             throw .packingFailed(tensor: name, reason: "\(error)")
@@ -165,13 +180,16 @@ public struct Tensor: Sendable {
         case .composed(let weight):
             try weight.populate(rowCount: shape[0])
             defer { weight.giveBack(rowCount: shape[0]) }
-            try weight.checkContent()
+            try weight.checkContent(rowCount: shape[0])
             return try packing { () throws(KernelError) in
                 try weight.packed(rowCount: shape[0], columnOrder: columnOrder, placement: placement)
             }
         case .stored(let stored):
             try stored.file.populate(stored.byteRange, tensor: name)
             defer { stored.file.giveBack(stored.byteRange) }
+            if let matrix = stored.ordered {
+                return try packed(stored.orderedBytes(matrix), stored.format, rows: shape[0], columns: shape[1])
+            }
             return try packing { () throws(KernelError) in
                 try PackedMatrix(
                     packing: stored.file.bytes(stored.byteRange), rows: shape[0], columns: shape[1],
@@ -223,17 +241,17 @@ public struct Tensor: Sendable {
     /// All weights, decoded to f32 (exact for every format). Throws where an order of columns is not what it must be.
     public func floats() throws(WeightsError) -> [Float] {
         switch source {
-        case .stored(let rows): return rows.withBytes(rows.format.decoded)
+        case .stored(let rows): return rows.ordered.map(rows.orderedFloats) ?? rows.withBytes(rows.format.decoded)
         case .composed(let weight):
             let order = try weight.columnOrder()
-            guard shape.count == 3 else {
-                return weight.decoded(rowCount: count / weight.columns, columnOrder: order)
-            }
-            return (0..<shape[0]).flatMap { index in
+            var floats: [Float] = []
+            for index in 0..<(shape.count == 3 ? shape[0] : 1) {
                 var matrix = weight
                 matrix.matrix += index
-                return matrix.decoded(rowCount: shape[1], columnOrder: order)
+                try matrix.checkContent(rowCount: shape[shape.count - 2])
+                floats += matrix.decoded(rowCount: shape[shape.count - 2], columnOrder: order)
             }
+            return floats
         }
     }
 
@@ -264,6 +282,8 @@ public struct StoredRows: Sendable {
     let count: Int
     /// How a matrix lies there where it is not row-major.
     var strided: StridedMatrix?
+    /// How a matrix lies there where its rows or columns are in another order.
+    var ordered: OrderedMatrix?
 
     /// From the first byte to the end of the last.
     var byteRange: Range<Int> {
@@ -291,7 +311,7 @@ public struct StoredRows: Sendable {
 
     /// Calls `body` with the stored bytes, of any alignment, little-endian; they must not be kept beyond the call.
     public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
-        precondition(strided == nil, "rows one behind the other")
+        precondition(strided == nil && ordered == nil, "rows one behind the other")
         return try withExtendedLifetime(file) { try body(file.bytes(byteRange)) }
     }
 

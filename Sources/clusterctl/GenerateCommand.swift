@@ -80,15 +80,13 @@ struct GenerateCommand: ParsableCommand {
         let settings = (try? arguments.settings(maxTokens: maxTokens)) ?? GenerationSettings()
         let request = GenerationRequest(
             prompt: form == .chat ? .conversation(messages) : .text(text), settings: settings, streams: stream)
-        var hasText = false
+        var printer = AnswerPrinter(terminal)
         let answer: Answer
         do throws(GatewayFailure) {
-            answer = try connection.generate(request) { piece in
-                hasText = true
-                terminal.writeAnswer(piece)
-            }
+            answer = try connection.generate(
+                request, onReasoning: { printer.onReasoning($0) }, onText: { printer.onText($0) })
         } catch {
-            if hasText { terminal.write("\n") }
+            if printer.hasPrinted { terminal.write("\n") }
             throw error
         }
         terminal.write("\n")

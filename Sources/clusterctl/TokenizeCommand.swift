@@ -87,8 +87,8 @@ enum ModelText {
             return files
         }
         for name in TokenizerFiles.names {
-            let file = path + "/" + name
-            if FileManager.default.fileExists(atPath: file) { files[name] = try contents(of: file) }
+            let places = TokenizerFiles.paths(of: name).map { path + "/" + $0 }
+            if let file = places.first(where: FileManager.default.fileExists) { files[name] = try contents(of: file) }
         }
         return files
     }

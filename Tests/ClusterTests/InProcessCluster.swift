@@ -20,9 +20,21 @@ final class InProcessCluster {
     private let link: Link
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    /// Starts a cluster; returns when it can generate.
-    init(
+    /// Starts a cluster; returns when it can generate. `checkpoint` is the name of a small model.
+    convenience init(
         checkpoint: String, instructionSets: [InstructionSet], memoryBudgetBytes: UInt64 = 1 << 30, rows: Int = 64,
+        activations: ActivationFormat = .int8, results: ResultFormat? = nil,
+        workerVersions: ClosedRange<UInt16> = ProtocolVersion.supported
+    ) throws {
+        try self.init(
+            modelPath: Fixtures.checkpoint(checkpoint), instructionSets: instructionSets,
+            memoryBudgetBytes: memoryBudgetBytes, rows: rows, activations: activations, results: results,
+            workerVersions: workerVersions)
+    }
+
+    /// Starts a cluster with the model at `modelPath`.
+    init(
+        modelPath: String, instructionSets: [InstructionSet], memoryBudgetBytes: UInt64 = 1 << 30, rows: Int = 64,
         activations: ActivationFormat = .int8, results: ResultFormat? = nil,
         workerVersions: ClosedRange<UInt16> = ProtocolVersion.supported
     ) throws {
@@ -34,7 +46,7 @@ final class InProcessCluster {
             let worker = try Worker(
                 options: WorkerOptions(
                     identity: try Self.identity(node, .worker, authority, directory),
-                    modelPath: Fixtures.checkpoint(checkpoint), listen: Endpoint(host: "127.0.0.1", port: 0),
+                    modelPath: modelPath, listen: Endpoint(host: "127.0.0.1", port: 0),
                     memoryBudgetBytes: memoryBudgetBytes, threads: ThreadPlacement(count: 1),
                     instructionSet: instructionSet, spinMicroseconds: 0, busyPollMicroseconds: 0,
                     versions: workerVersions), logger: Self.logger)
@@ -45,7 +57,7 @@ final class InProcessCluster {
         coordinator = try Coordinator(
             options: CoordinatorOptions(
                 identity: try Self.identity(NodeID("coordinator"), .coordinator, authority, directory),
-                modelPath: Fixtures.checkpoint(checkpoint), modelName: nil,
+                modelPath: modelPath, modelName: nil,
                 listen: Endpoint(host: "127.0.0.1", port: 0), workers: addresses, threads: ThreadPlacement(count: 1),
                 instructionSet: .best, spinMicroseconds: 0, busyPollMicroseconds: 0,
                 dispatchTimeoutMilliseconds: 10_000, contextTokensMax: nil,

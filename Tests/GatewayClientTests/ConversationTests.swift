@@ -36,6 +36,28 @@ import Testing
         #expect(conversation.contextTokens == 15)
     }
 
+    @Test func whatItThoughtStaysWithItsAnswer() throws {
+        var conversation = Conversation()
+        _ = conversation.onQuestion("a1")
+        var first = answer("b1")
+        first.reasoning = "r1"
+        _ = conversation.onAnswer(first, maxTokens: nil)
+        _ = conversation.onQuestion("a2")
+        conversation.onReasoning("r2")
+        conversation.onText("b2")
+        _ = conversation.onFailure(.interrupted)
+        #expect(conversation.turns.map(\.reasoning) == ["r1", "r2"])
+        #expect(conversation.messages[1] == ChatMessage(.assistant, "b1", reasoning: "r1"))
+        let messages = try #require(conversation.json["messages"]?.array)
+        #expect(messages[1] == ["role": "assistant", "content": "b1", "reasoning_content": "r1"])
+        #expect(messages[0]["reasoning_content"] == nil)
+        // What it thought without coming to an answer is no turn.
+        _ = conversation.onQuestion("a3")
+        conversation.onReasoning("r3")
+        _ = conversation.onFailure(.interrupted)
+        #expect(conversation.turns.count == 2)
+    }
+
     @Test func aStoppedAnswerStaysAsFarAsItCame() {
         var conversation = conversation(turns: 1)
         _ = conversation.onQuestion("a2")

@@ -53,6 +53,28 @@ import Testing
 
     private static let usage = #"{"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}"#
 
+    @Test func tellsReasoningFromTheAnswer() async throws {
+        let events = [
+            #"{"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": null}]}"#,
+            #"{"choices": [{"delta": {"reasoning_content": "Hm"}, "finish_reason": null}]}"#,
+            #"{"choices": [{"delta": {"reasoning_content": ".", "content": "Yes"}, "finish_reason": "stop"}]}"#,
+            #"{"choices": [], "usage": \#(Self.usage)}"#, "[DONE]",
+        ]
+        let (answer, pieces) = try await withGateway(Self.stream(events)) { connection in
+            var pieces: [String] = []
+            let answer = try connection.generate(request, onReasoning: { pieces.append("(\($0))") }) {
+                pieces.append($0)
+            }
+            return (answer, pieces)
+        }
+        #expect(pieces == ["(Hm)", "(.)", "Yes"])
+        #expect(answer.text == "Yes" && answer.reasoning == "Hm.")
+        let message = #"{"content": "", "reasoning_content": "Hm"}"#
+        let whole = #"{"choices": [{"message": \#(message), "finish_reason": "length"}]}"#
+        let cut = try await withGateway(Self.body(200, whole)) { try $0.generate(request) { _ in } }
+        #expect(cut.text.isEmpty && cut.reasoning == "Hm" && cut.isCut)
+    }
+
     @Test func streamsAnAnswer() async throws {
         let events = [
             #"{"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": null}]}"#,

@@ -85,10 +85,11 @@ struct TestService {
     var port: UInt16 { gateway.port }
 
     init(
-        contextTokensMax: Int = 64,
+        contextTokensMax: Int = 64, model: ModelContext? = nil,
         script: @escaping @Sendable (Generate, FakeBackend.Emit) throws(Refusal) -> Void
     ) throws {
-        backend = FakeBackend(model: try TestModel.context(contextTokensMax: contextTokensMax), script: script)
+        backend = FakeBackend(
+            model: try model ?? TestModel.context(contextTokensMax: contextTokensMax), script: script)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let http = HTTPConfiguration(host: "127.0.0.1", port: 0)
@@ -105,7 +106,13 @@ struct TestService {
             }
             emit(.generated(Generated(promptTokens: scored)))
         }
-        let tokens = TestModel.tokens(text)
+        say(TestModel.tokens(text), generate, emit, finish: finish)
+    }
+
+    /// Emits tokens one by one.
+    static func say(
+        _ tokens: [TokenID], _ generate: Generate, _ emit: FakeBackend.Emit, finish: FinishReason = .length
+    ) {
         if tokens.isEmpty { emit(.generated(Generated(finish: finish))) }
         for (position, token) in tokens.enumerated() {
             let isLast = position == tokens.count - 1

@@ -56,6 +56,23 @@ struct GenerationPlanTests {
         #expect(try firstText(try completion(["prompt": [.integer(Int64(TestModel.user.value))]])) == "word")
     }
 
+    @Test("templates get the arguments of calls as objects, or as the text that came if they need that")
+    func argumentsOfCalls() throws {
+        let body = #"""
+            {"messages":[{"role":"assistant","content":null,
+              "tool_calls":[{"type":"function","function":{"name":"f","arguments":"{\"a\" :1}"}}]}]}
+            """#
+        for (part, expected) in [
+            ("arguments.a", "1"), ("arguments | tojson", #"{"a": 1}"#),
+            ("name + c.function.arguments", #"f{"a" :1}"#),
+        ] {
+            let template = "{% for c in messages[0].tool_calls %}{{ c.function.\(part) }}{% endfor %}"
+            let model = try ModelContext(files: TestModel.files(template: template), createdSeconds: 0)
+            let plan = try GenerationPlan(ChatRequest(parsing: JSON(parsing: body)), model: model, randomSeed: 5)
+            #expect(plan.prompts[0].tokens == TestModel.tokens(expected), "\(part)")
+        }
+    }
+
     @Test("tools and further variables reach the template")
     func templateVariables() throws {
         let plan = try chat(

@@ -25,14 +25,20 @@ enum TestModel {
         return Unicode.Scalar(UInt32(256 + rank)).map { String(Character($0)) } ?? ""
     }
 
-    static func files(contextTokensMax: Int = 64, withTemplate: Bool = true) -> ModelFiles {
+    /// `moreTokens` are added tokens with their numbers, special ones or not.
+    static func files(
+        contextTokensMax: Int = 64, withTemplate: Bool = true, template: String = template,
+        moreTokens: [(name: String, id: Int, isSpecial: Bool)] = []
+    ) -> ModelFiles {
         let entries = (0..<256).map { "\(JSON.string(byteName($0)).serialised()):\($0)" }
         let vocabulary = (try? JSON(parsing: "{\(entries.joined(separator: ","))}")) ?? .null
-        let special = [("<|end|>", 256), ("<|user|>", 257), ("<|assistant|>", 258)]
-        let added = special.map { name, id -> JSON in
+        let special: [(name: String, id: Int, isSpecial: Bool)] = [
+            ("<|end|>", 256, true), ("<|user|>", 257, true), ("<|assistant|>", 258, true),
+        ]
+        let added = (special + moreTokens).map { name, id, isSpecial -> JSON in
             [
                 "id": .integer(Int64(id)), "content": .string(name), "single_word": false, "lstrip": false,
-                "rstrip": false, "normalized": false, "special": true,
+                "rstrip": false, "normalized": false, "special": .bool(isSpecial),
             ]
         }
         let tokenizer: JSON = [
@@ -55,7 +61,8 @@ enum TestModel {
         ]
         if withTemplate { files.append(ModelFiles.File(name: "chat_template.jinja", bytes: Array(template.utf8))) }
         return ModelFiles(
-            modelName: "tiny", contextTokensMax: UInt32(contextTokensMax), vocabularySize: UInt32(vocabularySize),
+            modelName: "tiny", contextTokensMax: UInt32(contextTokensMax),
+            vocabularySize: UInt32(vocabularySize + moreTokens.count),
             files: files)
     }
 

@@ -34,7 +34,7 @@ import Testing
         try compare(weights, input: input, bias: numbers.floats(shape.rows))
     }
 
-    /// Scales that are zero, subnormal, negative, huge, infinite or no numbers, and codes that are no numbers.
+    /// Scales that are zero, subnormal, negative, huge, infinite or no numbers.
     @Test(arguments: formats) func takesAnyBits(format: GroupedFormat) throws {
         let weights = TestGroups(rows: 40, columns: 160, format: format, seed: 9, takesAnyBits: true)
         var numbers = TestNumbers(seed: 10)
@@ -175,13 +175,13 @@ import Testing
 struct TestGroups {
     let reference: Reference.GroupedWeights
 
-    /// Random codes, and scales of magnitude around 1; with `takesAnyBits` scales of any bits, and every code.
+    /// Random codes, and scales of magnitude around 1; with `takesAnyBits` scales of any bits. No code is a NaN.
     init(rows: Int, columns: Int, format: GroupedFormat, seed: Int, takesAnyBits: Bool = false) {
         var numbers = TestNumbers(seed: seed)
         let most: UInt64 = format.code == .int4 ? 16 : 256
         let codes = (0..<rows * columns).map { _ -> UInt8 in
             let code = UInt8(numbers.next() % most)
-            return format.code == .e4m3 && !takesAnyBits && code & 0x7f == 0x7f ? 0 : code
+            return format.code == .e4m3 && code & 0x7f == 0x7f ? 0 : code
         }
         let groups = format.groupCount(columns: columns)
         var scales = (0..<rows * groups).map { _ in

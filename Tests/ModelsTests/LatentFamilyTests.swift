@@ -25,7 +25,7 @@ import Testing
         #expect(shape.isInterleaved)
         #expect(shape.normEpsilon == 1e-6, "the block's norms do not take it from the file")
         #expect(shape.latent.weight == prefix + ".kv_a_proj_with_mqa.weight" && shape.latent.bias == nil)
-        #expect(shape.keyValueUp.weight == prefix + ".kv_b_proj.weight")
+        #expect(shape.keyValueUp == .together(name: prefix + ".kv_b_proj.weight"))
         let query = LatentAttentionDescription.Query.lowRank(
             rank: 24, down: LinearNames(prefix: prefix + ".q_a_proj"), normName: prefix + ".q_a_layernorm.weight",
             up: LinearNames(prefix: prefix + ".q_b_proj"))
@@ -36,7 +36,7 @@ import Testing
         let shape = try Self.latent(["q_lora_rank": nil, "attention_bias": true, "rope_interleave": false])
         #expect(shape.query == .direct(LinearNames(prefix: "model.layers.0.self_attn.q_proj")))
         #expect(shape.latent.bias == "model.layers.0.self_attn.kv_a_proj_with_mqa.bias")
-        #expect(shape.output.bias != nil && shape.keyValueUp.bias == nil && !shape.isInterleaved)
+        #expect(shape.output.bias != nil && !shape.isInterleaved)
     }
 
     /// The class's defaults are those of the published model.

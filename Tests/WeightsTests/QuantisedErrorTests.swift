@@ -132,6 +132,12 @@ import Weights
         var pairs = QuantisedModel.fp4(rows: 8, columns: 64, isBlocks: false)
         pairs.parts[1].bytes[3] = 255
         #expect(try error(pairs)?.description.contains("scale 3 of matrix 0 is not a number") == true)
+        for (place, code) in [(3, UInt8(0x7f)), (5 * 160 + 159, 0xff)] {
+            var floats = QuantisedModel.fp8(rows: 6, columns: 160, block: [32, 32])
+            floats.parts[0].bytes[place] = code
+            let reason = "row \(place / 160), column \(place % 160) of matrix 0 is not a number"
+            #expect(try error(floats)?.description.contains(reason) == true)
+        }
     }
 
     /// Rows of a quantised weight cannot be looked up one by one.

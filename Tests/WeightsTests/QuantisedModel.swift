@@ -91,7 +91,7 @@ extension QuantisedModel {
         scaleName: String = "x.weight_scale_inv"
     ) -> QuantisedModel {
         var generator = SeededGenerator(seed: 31)
-        let codes = random(rows * columns, &generator)
+        let codes = random(rows * columns, &generator).map { $0 & 0x7f == 0x7f ? 0x7e : $0 }
         let counts = [(rows + block[0] - 1) / block[0], (columns + block[1] - 1) / block[1]]
         let values = (0..<counts[0] * counts[1]).map { _ in Float.random(in: -2...2, using: &generator) }
         let raw: [UInt8]

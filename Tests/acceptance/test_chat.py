@@ -171,6 +171,21 @@ def test_lines_are_edited_joined_and_brought_back(chat, gateway):
     assert gateway.requests[-1]["messages"] == [{"role": "user", "content": "a\nb c\nd"}]
 
 
+def test_thoughts_are_dim_and_stay_in_the_conversation(chat, gateway):
+    gateway.thought = "Hm\x1b[31m, a greeting."
+    terminal = chat("--url", gateway.url)
+    terminal.wait_for_prompt()
+    answered = terminal.ask("hello", until="first after")
+    assert "thinking:\nHm[31m, a greeting.\n\nYou said: hello" in answered.replace("\r", "")
+    assert "\x1b[2mHm[31m, a greeting.\x1b[0m" in terminal.raw
+    terminal.ask("and?", until="first after")
+    said = {"role": "assistant", "content": "You said: hello", "reasoning_content": gateway.thought}
+    assert gateway.requests[-1]["messages"][1] == said
+    # Who reads an answer from a file wants nothing else in it.
+    assert chat_without_terminal("hello\n", "--url", gateway.url).stdout == "You said: hello\n"
+    assert run([executable("clusterctl"), "generate", "--url", gateway.url, "hello"]).stdout == "You said: hello\n"
+
+
 def test_commands(chat, gateway, tmp_path):
     terminal = chat("--url", gateway.url, "--system", "be brief")
     terminal.wait_for_prompt()

@@ -1,11 +1,13 @@
 """What people already have: the `openai` Python package against the gateway."""
 
+import json
 import re
 
 import openai
 import pytest
 
 from support import checkpoints
+from support.cluster import Cluster
 from support.processes import wait_until
 
 
@@ -126,6 +128,86 @@ def test_streamed_chat(client):
     assert deltas[0].role == "assistant"
     assert "".join(delta.content or "" for delta in deltas) == whole
     assert events[-1].choices[0].finish_reason == "length"
+
+
+@pytest.fixture(scope="module")
+def thinker(tmp_path_factory):
+    """A client of a model whose template opens its reasoning; its weights are random, so that it ends it at random."""
+    model = checkpoints.copy(tmp_path_factory.mktemp("thinker") / "model")
+    tokenizer = json.loads((model / "tokenizer.json").read_text())
+    marks = [dict(tokenizer["added_tokens"][0], id=318 + i, content=f"<{'/' * i}think>", special=False) for i in (0, 1)]
+    tokenizer["added_tokens"] += marks
+    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (model / "chat_template.jinja").write_text(
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+        "{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}<|im_end|>\n"
+        "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+        "{% if enable_thinking is not false %}<think>\n{% endif %}{% endif %}"
+    )
+    running = Cluster(model, tmp_path_factory.mktemp("thinker-state") / "state", workers=2)
+    try:
+        running.wait_until_ready()
+        with openai.OpenAI(base_url=f"{running.url}/v1", api_key="none", max_retries=0, timeout=60) as made:
+            yield made
+        assert running.stop() == 0, running.process.transcript()
+    finally:
+        running.end()
+
+
+def thought(request: dict, seed: int, **more) -> dict:
+    """A request whose answer sooner or later holds the closing mark."""
+    body = {"ignore_eos": True, "top_k": 0, **more}
+    return dict(request, seed=seed, extra_body=body, temperature=1, top_p=1, logit_bias={"319": 4})
+
+
+REQUEST = dict(model="default", messages=[{"role": "user", "content": "Why?"}], max_tokens=40)
+
+
+def test_reasoning_is_told_from_the_answer(thinker):
+    kinds = set()
+    for seed in range(8):
+        raw = thinker.chat.completions.create(**thought(REQUEST, seed, reasoning_format="none"))
+        text = raw.choices[0].message.content
+        assert not hasattr(raw.choices[0].message, "reasoning_content") and raw.usage.completion_tokens_details is None
+        whole = thinker.chat.completions.create(**thought(REQUEST, seed))
+        message = whole.choices[0].message
+        before, mark, after = text.partition("</think>")
+        # Marks that close what is closed leave nothing either.
+        assert message.content == re.sub(r"^(?:[\t\n\v\f\r ]|</think>)*", "", after)
+        reasoning = getattr(message, "reasoning_content", "")
+        assert reasoning == before.strip("\t\n\v\f\r ")
+        assert whole.usage.completion_tokens == raw.usage.completion_tokens == 40
+        reasoned = whole.usage.completion_tokens_details.reasoning_tokens
+        assert (0 < reasoned < 40) if after else reasoned > 0
+        kinds.add(bool(mark) and bool(reasoning))
+        events = list(
+            thinker.chat.completions.create(
+                **thought(REQUEST, seed), stream=True, stream_options={"include_usage": True}
+            )
+        )
+        deltas = [choice.delta for event in events for choice in event.choices]
+        assert "".join(delta.content or "" for delta in deltas) == message.content
+        assert "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas) == reasoning
+        assert events[-1].usage == whole.usage
+    assert True in kinds, "no answer had both: choose another bias"
+
+
+def test_reasoning_that_is_not_wanted_and_history(thinker):
+    hidden = thinker.chat.completions.create(**thought(REQUEST, 1, include_reasoning=False))
+    shown = thinker.chat.completions.create(**thought(REQUEST, 1))
+    assert hidden.choices[0].message.content == shown.choices[0].message.content
+    assert not hasattr(hidden.choices[0].message, "reasoning_content")
+    said = {"role": "assistant", "content": "So.", "reasoning_content": "Hm."}
+    conversation = [*REQUEST["messages"], said, {"role": "user", "content": "And?"}]
+    answer = thinker.chat.completions.create(
+        model="default", messages=conversation, max_tokens=1, extra_body={"return_token_ids": True}
+    )
+    prompt = "<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\n<think>Hm.</think>So.<|im_end|>\n"
+    prompt += "<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\n<think>\n"
+    rendered = thinker.completions.create(
+        model="default", prompt=prompt, max_tokens=1, extra_body={"return_token_ids": True}
+    )
+    assert answer.prompt_token_ids == rendered.choices[0].prompt_token_ids
 
 
 def test_unknown_model(client):

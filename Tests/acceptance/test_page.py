@@ -300,6 +300,45 @@ def test_text_never_becomes_html(page, gateway):
     assert not page.all("#log img, #log b, #log script") and page.driver.title == "Colony"
 
 
+def test_reasoning_is_shown_apart(page, gateway):
+    may_answer = threading.Event()
+
+    def script(answer):
+        answer.start()
+        answer.think("They ")
+        answer.think("greet.")
+        may_answer.wait(60)
+        answer.tokens("Hello!", finish="stop")
+        answer.done()
+
+    gateway.script = script
+    page.open(gateway.url).wait_until_ready()
+    page.ask("Hi")
+    page.wait_for_text(".reasoning-text", "They greet.")
+    assert page.text(".reasoning summary") == "Thinking"
+    assert page.find(".reasoning-text").is_displayed(), "there is nothing else to read yet"
+    may_answer.set()
+    page.wait_for_turn(1, "done")
+    assert page.text(".answer-text") == "Hello!" and page.text(".reasoning summary") == "Thoughts, 2 tokens"
+    assert not page.find(".reasoning-text").is_displayed(), "it makes room for the answer"
+    page.find(".reasoning summary").click()
+    assert page.text(".reasoning-text") == "They greet."
+    for scheme in ("dark", "light"):
+        page.show_as(1280, 800, scheme)
+        assert page.poor_contrasts() == []
+    page.all(".reasoning-text span")[1].click()
+    page.wait_for_text("#picked", "2 of 3, “greet.”")
+    page.ask("And?")
+    page.wait_for_turn(2, "done")
+    assert gateway.requests[-1]["messages"][1] == {
+        "role": "assistant", "content": "Hello!", "reasoning_content": "They greet.",
+    }
+    page.ask("Hm?")
+    page.wait_for_turn(3, "done")
+    assert page.run("return document.querySelectorAll('.reasoning:not([hidden])').length") == 3
+    assert page.run("return document.querySelector('.reasoning-text').textContent") == "They greet."
+
+
 def test_heat_map(page, gateway):
     gateway.script = lambda answer: answer.say("one two three four")
     page.open(gateway.url).wait_until_ready()

@@ -24,6 +24,8 @@ extension Limits {
         /// Most routed experts that an answer holds which is not streamed, of all its tokens and layers together: about
         /// 10,000 tokens of a model that visits 400 experts per token.
         public static let routedExpertsMax = 1 << 22
+        /// Longest header of a message in an answer with channels, in bytes; what is longer is text.
+        public static let channelHeaderBytesMax = 512
         /// Highest temperature.
         public static let temperatureMax: Double = 2
         /// Presence and frequency penalties lie between the negative of this and this.

@@ -122,10 +122,7 @@ INLINE lanes lanes_load_f16(const void *source) {
 INLINE lanes lanes_load_e4m3(const void *source) {
     const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)source));
     // The sign was copied into what becomes the exponent's first bit.
-    __m256i half = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16((short)0xbf80));
-    const __m256i most = _mm256_set1_epi16(0x3f80);
-    const __m256i nan = _mm256_cmpeq_epi16(_mm256_and_si256(half, most), most);
-    half = _mm256_or_si256(half, _mm256_and_si256(nan, _mm256_set1_epi16(0x7c00)));
+    const __m256i half = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16((short)0xbf80));
     return lanes_of(
         _mm256_cvtph_ps(_mm256_castsi256_si128(half)), _mm256_cvtph_ps(_mm256_extracti128_si256(half, 1)));
 }

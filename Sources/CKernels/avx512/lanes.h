@@ -12,6 +12,7 @@
 #define LINEAR_PANELS_TILE 2
 #define LINEAR_TOKENS_MAX 8
 #define LINEAR_PREFETCH_TOKENS_MAX 4
+#define HAS_E4M3_PAIR
 #define BLOCK_TOKENS_MAX 8
 #define ATTENTION_SCORE_TILE 8
 #define ATTENTION_VALUE_HEADS 4
@@ -76,11 +77,14 @@ INLINE lanes lanes_load_f16(const void *source) {
 INLINE lanes lanes_load_e4m3(const void *source) {
     const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)source));
     // The sign was copied into what becomes the exponent's first bit.
-    const __m256i half = _mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16((short)0xbf80));
-    const __mmask16 numbers = _mm256_test_epi16_mask(
-        _mm256_andnot_si256(half, _mm256_set1_epi16(0x3f80)), _mm256_set1_epi16(-1));
-    const __m256i nan = _mm256_or_si256(half, _mm256_set1_epi16(0x7c00));
-    return _mm512_cvtph_ps(_mm256_mask_mov_epi16(nan, numbers, half));
+    return _mm512_cvtph_ps(_mm256_and_si256(_mm256_slli_epi16(wide, 7), _mm256_set1_epi16((short)0xbf80)));
+}
+
+INLINE void lanes_load_e4m3_pair(const void *source, lanes *columns) {
+    const __m512i wide = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)source));
+    const __m512i half = _mm512_and_si512(_mm512_slli_epi16(wide, 7), _mm512_set1_epi16((short)0xbf80));
+    columns[0] = _mm512_cvtph_ps(_mm512_castsi512_si256(half));
+    columns[1] = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(half, 1));
 }
 
 INLINE lanes lanes_load_int8(const void *source) {

@@ -101,14 +101,11 @@ INLINE lanes lanes_load_f16(const void *source) {
     return r;
 }
 
-/// 2^-8 times the value of e4m3: a half with the same fields. The largest magnitude is a NaN, and nothing infinite.
+/// 2^-8 times the value of e4m3: a half with the same fields.
 INLINE lanes lanes_load_e4m3(const void *source) {
     const uint8_t *codes = source;
     lanes r;
-    EACH {
-        const uint16_t nan = (codes[i] & 0x7f) == 0x7f ? 0x7c00 : 0;
-        r.at[i] = float_of_half((uint16_t)((codes[i] & 0x80) << 8 | (codes[i] & 0x7f) << 7 | nan));
-    }
+    EACH r.at[i] = float_of_half((uint16_t)((codes[i] & 0x80) << 8 | (codes[i] & 0x7f) << 7));
     return r;
 }
 

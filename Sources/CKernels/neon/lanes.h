@@ -106,13 +106,10 @@ INLINE lanes lanes_load_f16(const void *source) {
 INLINE lanes lanes_load_e4m3(const void *source) {
     const int8x16_t codes = vreinterpretq_s8_u8(vld1q_u8(source));
     const int16x8_t wide[2] = {vmovl_s8(vget_low_s8(codes)), vmovl_s8(vget_high_s8(codes))};
-    const uint16x8_t most = vdupq_n_u16(0x3f80);
     lanes r;
     for (int i = 0; i < 2; i++) {
         // The sign was copied into what becomes the exponent's first bit.
-        uint16x8_t half = vandq_u16(vreinterpretq_u16_s16(vshlq_n_s16(wide[i], 7)), vdupq_n_u16(0xbf80));
-        const uint16x8_t nan = vceqq_u16(vandq_u16(half, most), most);
-        half = vorrq_u16(half, vandq_u16(nan, vdupq_n_u16(0x7c00)));
+        const uint16x8_t half = vandq_u16(vreinterpretq_u16_s16(vshlq_n_s16(wide[i], 7)), vdupq_n_u16(0xbf80));
         r.at[2 * i] = vcvt_f32_f16(vreinterpret_f16_u16(vget_low_u16(half)));
         r.at[2 * i + 1] = vcvt_f32_f16(vreinterpret_f16_u16(vget_high_u16(half)));
     }

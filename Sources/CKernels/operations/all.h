@@ -8,8 +8,8 @@
 //                    alignment), _store_f16 (to the nearest, ties to even; the caller saturates), _store_bf16 (the
 //                    same, see results.h), _store_int8 (of whole numbers), _tree_sum (the canonical tree: lanes
 //                    (i, i+8), then (i, i+4), (i, i+2), (i, i+1)), _greatest_of (the largest lane that is a number,
-//                    -inf if there is none), _load_e4m3 (16 values of e4m3, each times 2^-8: exact, and no subnormal
-//                    ones)
+//                    -inf if there is none), _load_e4m3 (16 values of e4m3, no NaNs, each times 2^-8: exact, and no
+//                    subnormal ones), and if HAS_E4M3_PAIR is defined _load_e4m3_pair (32 of them)
 //   LINEAR_*, ATTENTION_*, BLOCK_*, DELTA_*   tile sizes that fill the registers of the machine
 #pragma STDC FP_CONTRACT OFF
 

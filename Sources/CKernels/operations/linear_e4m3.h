@@ -1,12 +1,43 @@
-// The chain of `linear.h` over weights of 8-bit floats (e4m3) in groups: weight = e4m3(code) * scale, rounded once. One
-// lane per row, so every tile, batch and split over panels gives the same bits.
+// output[row] = chain over groups of fma(sum of the group, scale * 2^8, accumulator), from +0; then as `linear.h` ends.
+// The sum of a group: chain of fma(code's value * 2^-8, x[k], accumulator), from +0. One lane per row, so every tile,
+// batch and split over panels gives the same bits.
 //
-// What is multiplied is (value * 2^-8) * (scale * 2^8), which is the same number for scales below 2^120; those beyond
-// count as infinite. Codes of value / 2^8 come from half precision, whose subnormal numbers are none in f32: a
-// subnormal factor of an fma would cost a hundred times the time.
+// Codes of value / 2^8 come from half precision, whose subnormal numbers are none in f32: a subnormal factor of an fma
+// would cost a hundred times the time. Scales of 2^120 and more count as infinite. There are no codes of NaNs: they are
+// refused when a model is loaded.
 #pragma STDC FP_CONTRACT OFF
 
 #define E4M3_SCALE 256.0f
+/// Columns that are decoded together; even.
+#define E4M3_COLUMNS 4
+
+#ifndef HAS_E4M3_PAIR
+INLINE void lanes_load_e4m3_pair(const void *source, lanes *columns) {
+    columns[0] = lanes_load_e4m3(source);
+    columns[1] = lanes_load_e4m3((const unsigned char *)source + COLONY_LANES);
+}
+#endif
+
+/// Adds `columns` columns, a constant where this is inlined, from column `k` on to the sums of a group.
+INLINE void e4m3_columns(
+    const unsigned char *const *codes, const float *const *inputs, size_t k, const int columns, const int panels,
+    const int tokens, lanes (*group)[LINEAR_TOKENS_MAX]) {
+    lanes weights[LINEAR_PANELS_MAX][E4M3_COLUMNS];
+    UNROLL for (int p = 0; p < panels; p++) {
+        const unsigned char *source = codes[p] + k * COLONY_LANES;
+        if (columns == 1) weights[p][0] = lanes_load_e4m3(source);
+        UNROLL for (int c = 0; c + 1 < columns; c += 2) {
+            lanes_load_e4m3_pair(source + c * COLONY_LANES, weights[p] + c);
+        }
+        if (tokens <= LINEAR_PREFETCH_TOKENS_MAX) __builtin_prefetch(source + 4096, 0, 2);
+    }
+    UNROLL for (int t = 0; t < tokens; t++) {
+        UNROLL for (int c = 0; c < columns; c++) {
+            const lanes x = lanes_splat(inputs[t][k + (size_t)c]);
+            UNROLL for (int p = 0; p < panels; p++) group[p][t] = lanes_fma(weights[p][c], x, group[p][t]);
+        }
+    }
+}
 
 /// `panels` x `tokens` accumulators in registers; both are constants where this is inlined.
 INLINE void e4m3_tile(
@@ -24,23 +55,20 @@ INLINE void e4m3_tile(
         inputs[t] = a->input + linear_row(a->input_rows, token + t) * a->input_stride;
     }
     const size_t columns = a->columns, span = layout->group_columns;
-    for (size_t first = 0, group = 0; first < columns; first += span, group++) {
-        lanes factors[LINEAR_PANELS_MAX];
+    for (size_t first = 0, index = 0; first < columns; first += span, index++) {
+        lanes group[LINEAR_PANELS_MAX][LINEAR_TOKENS_MAX];
         UNROLL for (int p = 0; p < panels; p++) {
-            factors[p] = lanes_multiply(group_scale(layout, heads[p], group), lanes_splat(E4M3_SCALE));
+            UNROLL for (int t = 0; t < tokens; t++) group[p][t] = lanes_splat(0);
         }
         const size_t end = columns - first < span ? columns : first + span;
-        for (size_t k = first; k < end; k++) {
-            lanes column[LINEAR_PANELS_MAX];
-            UNROLL for (int p = 0; p < panels; p++) {
-                const unsigned char *source = codes[p] + k * COLONY_LANES;
-                column[p] = lanes_multiply(lanes_load_e4m3(source), factors[p]);
-                if (tokens <= LINEAR_PREFETCH_TOKENS_MAX) __builtin_prefetch(source + 4096, 0, 2);
-            }
-            UNROLL for (int t = 0; t < tokens; t++) {
-                const lanes x = lanes_splat(inputs[t][k]);
-                UNROLL for (int p = 0; p < panels; p++) sums[p][t] = lanes_fma(column[p], x, sums[p][t]);
-            }
+        size_t k = first;
+        for (; k + E4M3_COLUMNS <= end; k += E4M3_COLUMNS) {
+            e4m3_columns(codes, inputs, k, E4M3_COLUMNS, panels, tokens, group);
+        }
+        for (; k < end; k++) e4m3_columns(codes, inputs, k, 1, panels, tokens, group);
+        UNROLL for (int p = 0; p < panels; p++) {
+            const lanes factor = lanes_multiply(group_scale(layout, heads[p], index), lanes_splat(E4M3_SCALE));
+            UNROLL for (int t = 0; t < tokens; t++) sums[p][t] = lanes_fma(group[p][t], factor, sums[p][t]);
         }
     }
     linear_finish_tile(a, panel, token, panels, tokens, sums);

@@ -9,6 +9,10 @@ export class AnswerView {
     root;
     #turn;
     #answer = element("p", { class: "answer-text" });
+    #reasoningTitle = element("summary");
+    #reasoningText = element("p", { class: "reasoning-text" });
+    /** What the model thought: open while there is nothing else to read, unless the person decides otherwise. */
+    #reasoning = element("details", { class: "reasoning" }, this.#reasoningTitle, this.#reasoningText);
     #metrics = element("ul", { class: "metrics" });
     #failure = element("div", { class: "failure" });
     #pieces = [];
@@ -18,10 +22,13 @@ export class AnswerView {
     constructor(turn, { onRetry, onToken }) {
         this.#turn = turn;
         this.#failure.hidden = true;
-        this.#answer.addEventListener("click", (event) => {
-            const piece = this.#pieces.find((each) => each.node === event.target);
-            if (piece?.tokenCount > 0) onToken(piece.firstToken);
-        });
+        this.#reasoning.hidden = true;
+        for (const text of [this.#reasoningText, this.#answer]) {
+            text.addEventListener("click", (event) => {
+                const piece = this.#pieces.find((each) => each.node === event.target);
+                if (piece?.tokenCount > 0) onToken(piece.firstToken);
+            });
+        }
         const retry = element("button", { type: "button" }, "Retry");
         retry.addEventListener("click", onRetry);
         this.#failure.append(element("p", { role: "alert" }), retry);
@@ -29,19 +36,30 @@ export class AnswerView {
             element("h3", { class: "visually-hidden" }, "You"),
             element("p", { class: "question-text" }, turn.question),
             element("h3", { class: "visually-hidden" }, "Answer"),
-            this.#answer, this.#metrics, this.#failure);
+            this.#reasoning, this.#answer, this.#metrics, this.#failure);
         this.update();
     }
 
     /** Shows what a chunk brought. Text without tokens of its own belongs to the tokens before it. */
-    append({ text, firstToken, tokenCount }) {
+    append({ reasoning, text, firstToken, tokenCount }) {
+        if (reasoning !== "" && this.#reasoning.hidden) {
+            this.#reasoning.hidden = false;
+            this.#reasoning.open = true;
+        }
+        if (text !== "" && this.#answer.textContent === "") this.#reasoning.open = false;
+        const isAllReasoning = text === "" && reasoning !== "";
+        if (reasoning !== "") this.#add(this.#reasoningText, reasoning, firstToken, isAllReasoning ? tokenCount : 0);
+        if (!isAllReasoning) this.#add(this.#answer, text, firstToken, tokenCount);
+    }
+
+    #add(place, text, firstToken, tokenCount) {
         const last = this.#pieces.at(-1);
-        if (tokenCount === 0 && last) {
+        if (tokenCount === 0 && last?.node.parentNode === place) {
             last.node.append(text);
         } else {
             const node = element("span", {}, text);
             this.#pieces.push({ node, firstToken, tokenCount });
-            this.#answer.append(node);
+            place.append(node);
         }
     }
 
@@ -56,7 +74,9 @@ export class AnswerView {
             if (!this.#metrics.children[index]) this.#metrics.append(element("li"));
             setText(this.#metrics.children[index], note);
         });
-        this.#answer.classList.toggle("selectable", this.#pieces.some((piece) => piece.tokenCount > 0));
+        const isSelectable = this.#pieces.some((piece) => piece.tokenCount > 0);
+        for (const text of [this.#reasoningText, this.#answer]) text.classList.toggle("selectable", isSelectable);
+        setText(this.#reasoningTitle, this.#thoughts());
         this.#failure.hidden = turn.state !== "failed";
         if (turn.state === "failed") setText(this.#failure.firstChild, turn.error);
     }
@@ -67,6 +87,7 @@ export class AnswerView {
         this.#failure.querySelector("button").remove();
         this.#pieces = [];
         this.#answer.textContent = this.#turn.text;
+        this.#reasoningText.textContent = this.#turn.reasoning;
     }
 
     /** Marks the text that a token is part of; null marks nothing. */
@@ -74,6 +95,7 @@ export class AnswerView {
         this.#marked?.classList.remove("marked");
         this.#marked = token === null ? null : this.#piece(token)?.node;
         this.#marked?.classList.add("marked");
+        if (this.#reasoning.contains(this.#marked)) this.#reasoning.open = true;
     }
 
     /** The text that a token is part of and how many tokens share it. */
@@ -84,6 +106,14 @@ export class AnswerView {
 
     #piece(token) {
         return this.#pieces.find((each) => token >= each.firstToken && token < each.firstToken + each.tokenCount);
+    }
+
+    /** The title of what the model thought. */
+    #thoughts() {
+        const turn = this.#turn;
+        if (turn.state === "streaming" && turn.text === "") return "Thinking";
+        const count = turn.reasoningTokenCount;
+        return count === null ? "Thoughts" : `Thoughts, ${counted(count, "token")}`;
     }
 
     #notes() {

@@ -152,7 +152,7 @@ export class Chat {
 
     #grow(turn, view, chunk) {
         const piece = turn.add(chunk, performance.now());
-        if (piece.text !== "" || piece.tokenCount > 0) view.append(piece);
+        if (piece.text !== "" || piece.reasoning !== "" || piece.tokenCount > 0) view.append(piece);
         view.update();
         this.#scrollAlong();
         this.#listener.onProgress();

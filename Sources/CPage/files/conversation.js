@@ -7,12 +7,16 @@ export class Turn {
     /** "streaming", "done", "stopped" (by the person) or "failed". */
     state = "streaming";
     text = "";
+    /** What the model thought before; empty if it did not tell. */
+    reasoning = "";
     /** Why it failed, in words; null if it did not. */
     error = null;
     /** Why the model ended: "stop", "length", … */
     finishReason = null;
     /** Tokens of the answer, as the gateway counted them; null until it told. */
     tokenCount = null;
+    /** Tokens spent on reasoning, as the gateway counted them; null until it told. */
+    reasoningTokenCount = null;
     routing = new Routing();
     #startTime;
     #firstTime = null;
@@ -24,23 +28,28 @@ export class Turn {
     }
 
     /**
-     * Takes one chunk of the stream that arrived at `time`, in milliseconds. Gives back the text that it brought and
-     * the tokens that this text completes: `{ text, firstToken, tokenCount }`.
+     * Takes one chunk of the stream that arrived at `time`, in milliseconds. Gives back the reasoning and the text that
+     * it brought and the tokens that these complete: `{ reasoning, text, firstToken, tokenCount }`.
      */
     add(chunk, time) {
-        if (chunk.usage) this.tokenCount = chunk.usage.completion_tokens;
+        if (chunk.usage) {
+            this.tokenCount = chunk.usage.completion_tokens;
+            this.reasoningTokenCount = chunk.usage.completion_tokens_details?.reasoning_tokens ?? null;
+        }
         const choice = chunk.choices?.[0];
         const text = choice?.delta?.content ?? "";
+        const reasoning = choice?.delta?.reasoning_content ?? "";
         const firstToken = this.routing.tokenCount;
         if (choice) this.routing.add(choice.routed_experts);
         const tokenCount = this.routing.tokenCount - firstToken;
-        if (text !== "" || tokenCount > 0) {
+        if (text !== "" || reasoning !== "" || tokenCount > 0) {
             this.#firstTime ??= time;
             this.#lastTime = time;
         }
         this.text += text;
+        this.reasoning += reasoning;
         this.finishReason = choice?.finish_reason ?? this.finishReason;
-        return { text, firstToken, tokenCount };
+        return { reasoning, text, firstToken, tokenCount };
     }
 
     /** From the question to the first piece of its answer, in milliseconds; null before that. */
@@ -70,7 +79,11 @@ export class Conversation {
         const answered = this.turns.slice(0, -1).filter((turn) => turn.state !== "failed" && turn.text !== "");
         const messages = answered.flatMap((turn) => [
             { role: "user", content: turn.question },
-            { role: "assistant", content: turn.text },
+            {
+                role: "assistant",
+                content: turn.text,
+                ...(turn.reasoning === "" ? {} : { reasoning_content: turn.reasoning }),
+            },
         ]);
         return [...messages, { role: "user", content: this.turns.at(-1).question }];
     }

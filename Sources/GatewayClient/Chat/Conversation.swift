@@ -30,11 +30,18 @@ public struct Conversation: Sendable {
         public var question: String
         /// What came, whole or until it was stopped.
         public var answer: String
+        /// What the model thought before it answered; empty if it did not tell.
+        public var reasoning: String
 
         /// Puts them together.
-        public init(question: String, answer: String) {
+        public init(question: String, answer: String, reasoning: String = "") {
             self.question = question
             self.answer = answer
+            self.reasoning = reasoning
+        }
+
+        var messages: [ChatMessage] {
+            [ChatMessage(.user, question), ChatMessage(.assistant, answer, reasoning: reasoning)]
         }
     }
 
@@ -56,6 +63,7 @@ public struct Conversation: Sendable {
     public let waitsUntilReady: Bool
     private var phase = Phase.idle
     private var partialAnswer = ""
+    private var partialReasoning = ""
 
     /// A conversation in which nothing was said. With `waitsUntilReady` a cluster that is not ready is waited for.
     public init(system: String? = nil, waitsUntilReady: Bool = true) {
@@ -67,7 +75,7 @@ public struct Conversation: Sendable {
     public var messages: [ChatMessage] {
         var messages = system.map { [ChatMessage(.system, $0)] } ?? []
         for turn in turns.dropFirst(leftOutCount) {
-            messages += [ChatMessage(.user, turn.question), ChatMessage(.assistant, turn.answer)]
+            messages += turn.messages
         }
         if case .asking(let question) = phase { messages.append(ChatMessage(.user, question)) }
         return messages
@@ -75,8 +83,7 @@ public struct Conversation: Sendable {
 
     /// Everything that was said, with what the model no longer sees.
     private var transcript: [ChatMessage] {
-        (system.map { [ChatMessage(.system, $0)] } ?? [])
-            + turns.flatMap { [ChatMessage(.user, $0.question), ChatMessage(.assistant, $0.answer)] }
+        (system.map { [ChatMessage(.system, $0)] } ?? []) + turns.flatMap(\.messages)
     }
 
     /// Everything that was said, as the `messages` of a request.
@@ -91,16 +98,20 @@ public struct Conversation: Sendable {
     public mutating func onQuestion(_ text: String) -> [Directive] {
         phase = .asking(text)
         partialAnswer = ""
+        partialReasoning = ""
         return [.send]
     }
 
     /// A piece of the answer came.
     public mutating func onText(_ text: String) { partialAnswer += text }
 
+    /// A piece of what the model thinks before it answers came.
+    public mutating func onReasoning(_ text: String) { partialReasoning += text }
+
     /// The answer is there. `maxTokens` is what it was limited to, if it was.
     public mutating func onAnswer(_ answer: Answer, maxTokens: Int?) -> [Directive] {
         guard case .asking(let question) = phase else { return [] }
-        turns.append(Turn(question: question, answer: answer.text))
+        turns.append(Turn(question: question, answer: answer.text, reasoning: answer.reasoning))
         phase = .idle
         contextTokens = answer.usage?.totalTokens
         guard answer.isCut else { return answer.text.isEmpty ? [.say("the answer is empty")] : [] }
@@ -139,7 +150,7 @@ public struct Conversation: Sendable {
             phase = .failed(question)
             return [.say("stopped; /retry sends your message again")]
         }
-        turns.append(Turn(question: question, answer: partialAnswer))
+        turns.append(Turn(question: question, answer: partialAnswer, reasoning: partialReasoning))
         phase = .idle
         return [.say("stopped; /undo forgets this turn, /retry asks again")]
     }

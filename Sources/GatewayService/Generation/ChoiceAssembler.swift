@@ -24,6 +24,8 @@ public struct ChoicePiece: Hashable, Sendable {
     public var promptTokens: [PlacedToken] = []
     /// New text.
     public var text = ""
+    /// New text of the reasoning that precedes it.
+    public var reasoning = ""
     /// New tokens; their text may come with a later piece, or never if they end the answer.
     public var tokens: [PlacedToken] = []
     /// Experts of the tokens whose text is complete with this piece, if they were asked for; the last piece has those
@@ -37,20 +39,23 @@ public struct ChoicePiece: Hashable, Sendable {
 
     /// Whether it says nothing at all.
     public var isEmpty: Bool {
-        promptTokens.isEmpty && text.isEmpty && tokens.isEmpty && routedExperts.isEmpty && finish == nil
+        promptTokens.isEmpty && text.isEmpty && reasoning.isEmpty && tokens.isEmpty && routedExperts.isEmpty
+            && finish == nil
     }
 
     /// Adds the piece that follows.
     public mutating func append(_ next: ChoicePiece) {
         promptTokens += next.promptTokens
         text += next.text
+        reasoning += next.reasoning
         tokens += next.tokens
         routedExperts += next.routedExperts
         finish = next.finish ?? finish
     }
 }
 
-/// Turns the tokens of one sequence into the text of one answer: detokenises, finds stop strings, echoes the prompt.
+/// Turns the tokens of one sequence into the text of one answer: detokenises, tells reasoning from the answer, finds
+/// stop strings, echoes the prompt.
 ///
 /// The token that ends an answer (an end token, a stop token) is reported among the tokens, but is not text.
 public struct ChoiceAssembler: Sendable {
@@ -60,16 +65,23 @@ public struct ChoiceAssembler: Sendable {
     private let wantsPromptLogprobs: Bool
     private let tokensMin: Int
     private var detokenizer: StreamingDetokenizer
+    /// Nil if all text is the answer.
+    private var splitter: ReasoningSplitter?
+    private let marks: [TokenID: ReasoningMark]
+    private let reportsReasoning: Bool
+    private let stopStrings: [String]
+    /// Looks for stop strings in the text of `channel`.
     private var matcher: StopStringMatcher
+    private var channel = AnswerChannel.answer
     private var scoredPrompt: [ScoredToken] = []
     private var isPromptOut = false
     /// Unicode scalars of detokenised text so far, including text that is held back or follows a stop string.
     private var scalarCount: Int
-    /// Those of them that are out.
-    private var releasedCount: Int
     private var heldExperts = HeldExperts()
     /// Tokens generated so far.
     public private(set) var tokenCount = 0
+    /// Those of them that were spent on reasoning.
+    public private(set) var reasoningTokenCount = 0
     /// Whether the answer is complete; nothing that comes later belongs to it.
     public private(set) var isFinished = false
 
@@ -82,9 +94,12 @@ public struct ChoiceAssembler: Sendable {
         tokensMin = plan.options.tokensMin
         detokenizer = StreamingDetokenizer(
             tokenizer, skipSpecialTokens: plan.options.skipsSpecialTokens, continuesText: prompt.continuesText)
-        matcher = StopStringMatcher(plan.options.stopStrings)
+        splitter = plan.reasoning.map { ReasoningSplitter($0.marks, start: $0.start) }
+        marks = plan.reasoning?.marks.tokens ?? [:]
+        reportsReasoning = plan.reasoning?.isReported ?? true
+        stopStrings = plan.options.stopStrings
+        matcher = StopStringMatcher(stopStrings)
         scalarCount = prompt.echoText.unicodeScalars.count
-        releasedCount = scalarCount
     }
 
     /// Takes what the coordinator reports. Afterwards `isFinished` may be true although the coordinator goes on: then
@@ -120,28 +135,57 @@ public struct ChoiceAssembler: Sendable {
         tokenCount += 1
         if let experts = token.routedExperts { heldExperts.append(experts) }
         if endsAnswer { return }
+        let wasReasoning = splitter?.isReasoning ?? false
         let text = detokenizer.append(token.token)
-        release(text, to: &piece)
+        scalarCount += text.unicodeScalars.count
+        release(segments(of: text, mark: marks[token.token]), to: &piece)
+        if wasReasoning || splitter?.isReasoning ?? false { reasoningTokenCount += 1 }
         // With text came the end of whatever character earlier tokens had begun.
         if !text.isEmpty || !detokenizer.isWithinCharacter {
             heldExperts.settle(textEnd: scalarCount, endsWithinCharacter: detokenizer.isWithinCharacter)
         }
-        piece.routedExperts += heldExperts.release(through: releasedCount)
+        piece.routedExperts += heldExperts.release(through: settledCount)
     }
 
-    private mutating func release(_ text: String, to piece: inout ChoicePiece) {
-        scalarCount += text.unicodeScalars.count
-        let released = tokenCount <= tokensMin ? text : matcher.append(text)
-        releasedCount += released.unicodeScalars.count
-        piece.text += released
+    /// Unicode scalars whose place is certain: they are out, or dropped with a mark.
+    private var settledCount: Int { scalarCount - matcher.heldScalarCount - (splitter?.heldScalarCount ?? 0) }
+
+    /// Where the text belongs that a token brought.
+    private mutating func segments(of text: String, mark: ReasoningMark?) -> [AnswerSegment] {
+        guard splitter != nil else { return text.isEmpty ? [] : [AnswerSegment(.answer, text)] }
+        guard let mark else { return splitter?.append(text) ?? [] }
+        return splitter?.append(mark, text: text) ?? []
+    }
+
+    private mutating func release(_ segments: [AnswerSegment], to piece: inout ChoicePiece) {
+        for segment in segments where !matcher.isMatched {
+            if segment.channel != channel { enter(segment.channel, &piece) }
+            add(tokenCount <= tokensMin ? segment.text : matcher.append(segment.text), to: &piece)
+        }
+    }
+
+    /// A stop string lies in the reasoning or in the answer: what is held back of the one is no beginning in the other.
+    private mutating func enter(_ next: AnswerChannel, _ piece: inout ChoicePiece) {
+        add(matcher.finish(), to: &piece)
+        channel = next
+        matcher = StopStringMatcher(stopStrings)
+    }
+
+    private func add(_ text: String, to piece: inout ChoicePiece) {
+        switch channel {
+        case .answer: piece.text += text
+        case .reasoning: if reportsReasoning { piece.reasoning += text }
+        }
     }
 
     private mutating func finish(_ reason: ChoiceFinish, _ piece: inout ChoicePiece) {
         var reason = reason
         if !matcher.isMatched {
-            release(detokenizer.finish(), to: &piece)
+            let text = detokenizer.finish()
+            scalarCount += text.unicodeScalars.count
+            release(segments(of: text, mark: nil) + (splitter?.finish() ?? []), to: &piece)
             if matcher.isMatched { reason = .stop }
-            piece.text += matcher.finish()
+            add(matcher.finish(), to: &piece)
         }
         piece.routedExperts += heldExperts.releaseAll()
         piece.finish = reason

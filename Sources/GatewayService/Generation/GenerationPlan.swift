@@ -14,6 +14,16 @@ public struct GenerationPlan: Sendable {
         public let continuesText: Bool
     }
 
+    /// How reasoning is told from the answer.
+    public struct PlannedReasoning: Sendable {
+        /// The model's marks.
+        public let marks: ReasoningMarks
+        /// Where the prompt ends.
+        public let start: ReasoningStart
+        /// Whether the reasoning is sent at all.
+        public let isReported: Bool
+    }
+
     /// The prompts, in the order of the request.
     public let prompts: [PlannedPrompt]
     /// Answers per prompt; the choice `index` belongs to the prompt `index / choiceCount`.
@@ -28,6 +38,8 @@ public struct GenerationPlan: Sendable {
     public let sampling: SamplingParameters
     /// Tokens that end an answer.
     public let stopTokens: [TokenID]
+    /// How reasoning is told from the answer; nil if it is not.
+    public let reasoning: PlannedReasoning?
     private let contextTokensMax: Int
 
     /// How many sequences the request needs.
@@ -89,13 +101,13 @@ extension GenerationPlan {
         let tokens = model.tokenizer.encode(text, addSpecialTokens: request.addsSpecialTokens)
         try self.init(
             prompts: [PlannedPrompt(tokens: tokens, echoText: "", continuesText: request.continuesFinalMessage)],
-            echoes: false, options: request.options,
-            model: model, randomSeed: randomSeed, parameter: "messages")
+            echoes: false, options: request.options, model: model, randomSeed: randomSeed, parameter: "messages",
+            reasoning: GenerationPlan.plannedReasoning(request, prompt: text, model: model))
     }
 
     private init(
         prompts: [PlannedPrompt], echoes: Bool, options: GenerationOptions, model: ModelContext, randomSeed: UInt64,
-        parameter: String = "prompt"
+        parameter: String = "prompt", reasoning: PlannedReasoning? = nil
     ) throws(APIError) {
         try GenerationPlan.checkModel(options.model, served: model.name)
         for prompt in prompts {
@@ -105,6 +117,7 @@ extension GenerationPlan {
         try GenerationPlan.checkVocabulary(options.logitBias.map(\.token), parameter: "logit_bias", model: model)
         self.prompts = prompts
         self.echoes = echoes
+        self.reasoning = reasoning
         self.options = options
         choiceCount = options.choiceCount
         contextTokensMax = model.contextTokensMax
@@ -146,39 +159,6 @@ extension GenerationPlan {
             tokens: tokens, echoText: request.echoes ? text : "", continuesText: continuesText)
     }
 
-    private static func renderedChat(_ request: ChatRequest, model: ModelContext) throws(APIError) -> String {
-        guard let template = model.chatTemplate else {
-            let reason = model.chatTemplateProblem.map { ": \($0)" } ?? ""
-            throw .invalid(
-                "messages", "the model '\(model.name)' has no usable chat template\(reason); use /v1/completions",
-                code: "no_chat_template")
-        }
-        let text: String
-        do {
-            text = try template.render(
-                messages: request.messages, tools: request.tools, addGenerationPrompt: request.addsGenerationPrompt,
-                variables: request.templateVariables)
-        } catch {
-            throw .invalid("messages", "the chat template cannot render these messages: \(error)")
-        }
-        return request.continuesFinalMessage ? try endedAtFinalMessage(text, request: request) : text
-    }
-
-    /// Cuts what the template writes after the last message (the end of its turn), so that the model continues it.
-    private static func endedAtFinalMessage(_ text: String, request: ChatRequest) throws(APIError) -> String {
-        guard let content = request.messages.array?.last?["content"]?.string else {
-            throw .invalid("continue_final_message", "the last message has no text to continue")
-        }
-        // Compared as bytes, and without surrounding whitespace, which templates often trim.
-        let needle = Array(String(content.trimmingWhitespace()).utf8)
-        let haystack = Array(text.utf8)
-        guard !needle.isEmpty, let start = haystack.lastIndex(of: needle) else {
-            throw .invalid(
-                "continue_final_message", "the chat template does not show the last message's text as it is")
-        }
-        return String(decoding: haystack[..<(start + needle.count)], as: UTF8.self)
-    }
-
     private static func checkModel(_ name: String?, served: String) throws(APIError) {
         guard let name, name != served, name != "default" else { return }
         throw .modelNotFound(name, served: served)
@@ -211,23 +191,5 @@ extension GenerationPlan {
             parameter,
             "token id \(token) in '\(parameter)' is out of range; the vocabulary has \(model.vocabularySize) tokens",
             code: "token_out_of_range")
-    }
-}
-
-extension String {
-    fileprivate func trimmingWhitespace() -> Substring {
-        let start = drop { $0.isWhitespace }
-        guard let end = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }
-        return start[...end]
-    }
-}
-
-extension Array where Element == UInt8 {
-    /// The offset of the last occurrence of `needle`; nil if there is none.
-    fileprivate func lastIndex(of needle: [UInt8]) -> Int? {
-        guard needle.count <= count else { return nil }
-        return (0...(count - needle.count)).last { start in
-            self[start..<(start + needle.count)].elementsEqual(needle)
-        }
     }
 }

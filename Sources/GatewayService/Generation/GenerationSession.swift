@@ -178,7 +178,8 @@ final class GenerationSession: Sendable {
 
     private func stream(_ piece: ChoicePiece, choice index: Int, _ state: inout State) {
         let reportsTokens = plan.options.logprobCount != nil || plan.options.returnsTokenIDs
-        let isNews = !piece.text.isEmpty || !piece.routedExperts.isEmpty || piece.finish != nil
+        let hasText = !piece.text.isEmpty || !piece.reasoning.isEmpty
+        let isNews = hasText || !piece.routedExperts.isEmpty || piece.finish != nil
         guard isNews || (reportsTokens && !piece.isEmpty) else { return }
         let isFirst = !state.isOpened[index]
         state.isOpened[index] = true
@@ -255,7 +256,9 @@ final class GenerationSession: Sendable {
     private func usage(_ state: borrowing State) -> Usage {
         Usage(
             promptTokens: plan.prompts.reduce(0) { $0 + $1.tokens.count },
-            completionTokens: state.assemblers.reduce(0) { $0 + $1.tokenCount })
+            completionTokens: state.assemblers.reduce(0) { $0 + $1.tokenCount },
+            reasoningTokens: plan.reasoning == nil
+                ? nil : state.assemblers.reduce(0) { $0 + $1.reasoningTokenCount })
     }
 
     private func log(

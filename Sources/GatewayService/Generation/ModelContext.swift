@@ -16,6 +16,8 @@ public struct ModelContext: Sendable {
     public let chatTemplate: ChatTemplate?
     /// Why the model's chat template cannot be used; nil if it can, or if there is none.
     public let chatTemplateProblem: String?
+    /// How the model sets its reasoning apart; nil if it does not.
+    public let reasoning: ReasoningMarks?
     /// What holds when a request leaves a field out.
     public let defaults: GenerationDefaults
     /// When the gateway learned of the model, in seconds since 1970.
@@ -32,6 +34,7 @@ public struct ModelContext: Sendable {
         defaults = try GenerationDefaults(files: tokenizerFiles)
         self.createdSeconds = createdSeconds
         (chatTemplate, chatTemplateProblem) = ModelContext.readChatTemplate(tokenizerFiles)
+        reasoning = ReasoningMarks(tokenizer: tokenizer, template: chatTemplate)
     }
 
     /// A template that cannot be used must not keep `/v1/completions` from working.

@@ -38,6 +38,9 @@ public struct StopStringMatcher: Sendable {
     /// Whether a stop string was found; everything after it is ignored.
     public private(set) var isMatched = false
 
+    /// How many Unicode scalars are held back.
+    public var heldScalarCount: Int { held.reduce(0) { $0 + (UTF8.isContinuation($1) ? 0 : 1) } }
+
     /// Looks for `stopStrings`; empty ones are ignored.
     public init(_ stopStrings: [String]) {
         automata = stopStrings.filter { !$0.isEmpty }.map(Automaton.init)

@@ -8,20 +8,27 @@ public struct Usage: Hashable, Sendable {
     public var promptTokens: Int
     /// Tokens of all choices.
     public var completionTokens: Int
+    /// Those of them that were spent on reasoning; nil if the model does not set its reasoning apart.
+    public var reasoningTokens: Int?
 
     /// Counts tokens.
-    public init(promptTokens: Int, completionTokens: Int) {
+    public init(promptTokens: Int, completionTokens: Int, reasoningTokens: Int? = nil) {
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens
+        self.reasoningTokens = reasoningTokens
     }
 
     /// OpenAI's `usage` object.
     public var json: JSON {
-        [
+        var members: OrderedDictionary<String, JSON> = [
             "prompt_tokens": .integer(Int64(promptTokens)),
             "completion_tokens": .integer(Int64(completionTokens)),
             "total_tokens": .integer(Int64(promptTokens + completionTokens)),
         ]
+        if let reasoningTokens {
+            members["completion_tokens_details"] = ["reasoning_tokens": .integer(Int64(reasoningTokens))]
+        }
+        return .object(members)
     }
 }
 

@@ -18,8 +18,10 @@ package struct ChatFormat: AnswerFormat {
         var members = head.members(object: "chat.completion")
         members["choices"] = .array(
             pieces.enumerated().map { index, piece in
-                let message: JSON = ["role": "assistant", "content": .string(piece.text), "refusal": nil]
-                return choice("message", message, piece: piece, index: index)
+                var message: OrderedDictionary<String, JSON> = ["role": "assistant", "content": .string(piece.text)]
+                if !piece.reasoning.isEmpty { message["reasoning_content"] = .string(piece.reasoning) }
+                message["refusal"] = .null
+                return choice("message", .object(message), piece: piece, index: index)
             })
         members["usage"] = usage.json
         if plan.options.returnsTokenIDs { members["prompt_token_ids"] = JSON(tokenIDs: plan.prompts[0].tokens) }
@@ -34,8 +36,10 @@ package struct ChatFormat: AnswerFormat {
     }
 
     package func event(_ piece: ChoicePiece, choice index: Int, isFirst: Bool) -> JSON {
-        let delta: JSON = piece.text.isEmpty ? [:] : ["content": .string(piece.text)]
-        return .object(chunk([choice("delta", delta, piece: piece, index: index)]))
+        var delta: OrderedDictionary<String, JSON> = [:]
+        if !piece.reasoning.isEmpty { delta["reasoning_content"] = .string(piece.reasoning) }
+        if !piece.text.isEmpty { delta["content"] = .string(piece.text) }
+        return .object(chunk([choice("delta", .object(delta), piece: piece, index: index)]))
     }
 
     package func usageEvent(_ usage: Usage) -> JSON {

@@ -3,8 +3,11 @@ import OrderedCollections
 
 /// The body of `POST /v1/chat/completions`, checked as far as that is possible without knowing the model.
 public struct ChatRequest: Equatable, Sendable {
-    /// The messages as the template sees them: an array of objects; `content` is a string or `null`.
+    /// The messages as the template sees them: an array of objects; `content` is a string or `null`, the arguments of
+    /// calls are objects.
     public var messages: JSON
+    /// The same with the arguments of calls as the text that came; nil if there are none.
+    public var messagesWithArgumentText: JSON?
     /// The tools as the client wrote them; nil if there are none.
     public var tools: JSON?
     /// Whether the template opens the assistant's turn.
@@ -15,6 +18,10 @@ public struct ChatRequest: Equatable, Sendable {
     public var templateVariables: [String: JSON]
     /// Whether the tokenizer adds its special tokens; templates normally write them themselves.
     public var addsSpecialTokens: Bool
+    /// Whether reasoning is told from the answer; else it is a part of its text.
+    public var splitsReasoning: Bool
+    /// Whether reasoning that was told from the answer is sent.
+    public var reportsReasoning: Bool
     /// What both paths share.
     public var options: GenerationOptions
 
@@ -37,8 +44,13 @@ public struct ChatRequest: Equatable, Sendable {
                 "'continue_final_message' and 'add_generation_prompt' exclude each other")
         }
         addsSpecialTokens = try fields.bool("add_special_tokens") ?? false
+        splitsReasoning = try ChatRequest.splitsReasoning(fields)
+        reportsReasoning = try fields.bool("include_reasoning") ?? true
         templateVariables = try ChatRequest.templateVariables(fields)
-        messages = .array(try ChatMessages.read(fields))
+        let read = try ChatMessages.read(fields, parsesArguments: true)
+        let unparsed = try ChatMessages.read(fields, parsesArguments: false)
+        messages = .array(read)
+        messagesWithArgumentText = read == unparsed ? nil : .array(unparsed)
     }
 
     private static func logprobCount(_ fields: RequestFields) throws(APIError) -> Int? {
@@ -48,6 +60,17 @@ public struct ChatRequest: Equatable, Sendable {
             throw .invalid("top_logprobs", "'top_logprobs' needs 'logprobs' to be true")
         }
         return wantsLogprobs ? count ?? 0 : nil
+    }
+
+    private static func splitsReasoning(_ fields: RequestFields) throws(APIError) -> Bool {
+        switch try fields.string("reasoning_format") {
+        case nil, "auto", "deepseek": return true
+        case "none": return false
+        case let format?:
+            throw .invalid(
+                "reasoning_format",
+                "'reasoning_format' is '\(format)'; it must be \"auto\", \"deepseek\" or \"none\"")
+        }
     }
 
     /// The tools, unless `tool_choice` says that none may be used.
@@ -83,19 +106,22 @@ public struct ChatRequest: Equatable, Sendable {
 
 /// The field `messages`, brought into the form that templates are written for.
 enum ChatMessages {
-    static func read(_ fields: RequestFields) throws(APIError) -> [JSON] {
+    /// OpenAI sends a call's arguments as JSON text. Most templates print them from an object, so they are parsed;
+    /// others put the text together with other text, and need it as it came.
+    static func read(_ fields: RequestFields, parsesArguments: Bool) throws(APIError) -> [JSON] {
         guard let elements = try fields.array("messages", countMax: Limits.Gateway.messagesMax) else {
             throw .invalid("messages", "'messages' is missing")
         }
         guard !elements.isEmpty else { throw .invalid("messages", "'messages' is empty") }
         var messages: [JSON] = []
         for (position, element) in elements.enumerated() {
-            messages.append(try message(element, name: "messages[\(position)]"))
+            messages.append(
+                try message(element, name: "messages[\(position)]", parsesArguments: parsesArguments))
         }
         return messages
     }
 
-    private static func message(_ json: JSON, name: String) throws(APIError) -> JSON {
+    private static func message(_ json: JSON, name: String, parsesArguments: Bool) throws(APIError) -> JSON {
         guard var members = json.object else {
             throw .invalid("messages", "'\(name)' must be an object, found \(json.kindName)")
         }
@@ -106,10 +132,28 @@ enum ChatMessages {
         if members["content"] == .null, members["tool_calls"] == nil {
             throw .invalid("messages", "'\(name).content' is missing")
         }
+        try readReasoning(&members, name: name)
         if let calls = members["tool_calls"], !calls.isNull {
-            members["tool_calls"] = .array(try toolCalls(calls, name: name))
+            members["tool_calls"] = .array(try toolCalls(calls, name: name, parsesArguments: parsesArguments))
         }
         return .object(members)
+    }
+
+    /// Reasoning goes by two names; templates know the longer one.
+    private static func readReasoning(
+        _ members: inout OrderedDictionary<String, JSON>, name: String
+    ) throws(APIError) {
+        for key in ["reasoning_content", "reasoning"] {
+            guard let value = members[key] else { continue }
+            guard !value.isNull else {
+                members[key] = nil
+                continue
+            }
+            guard value.string != nil else {
+                throw .invalid("messages", "'\(name).\(key)' must be a string, found \(value.kindName)")
+            }
+            if members["reasoning_content"] == nil { members["reasoning_content"] = value }
+        }
     }
 
     /// Text parts become one string, a line each: templates of text models know only strings.
@@ -142,11 +186,13 @@ enum ChatMessages {
         }
     }
 
-    /// OpenAI sends a call's arguments as JSON text; templates that print them expect the object.
-    private static func toolCalls(_ json: JSON, name: String) throws(APIError) -> [JSON] {
+    private static func toolCalls(
+        _ json: JSON, name: String, parsesArguments: Bool
+    ) throws(APIError) -> [JSON] {
         guard let calls = json.array else {
             throw .invalid("messages", "'\(name).tool_calls' must be an array, found \(json.kindName)")
         }
+        guard parsesArguments else { return calls }
         return calls.map { call in
             guard var members = call.object, var function = members["function"]?.object,
                 let text = function["arguments"]?.string, let arguments = try? JSON(parsing: text),

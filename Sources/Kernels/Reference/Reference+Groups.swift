@@ -52,6 +52,7 @@ extension Reference {
         _ weights: GroupedWeights, activations: ActivationFormat, input: [Float], bias: [Float]? = nil,
         scale: Float? = nil
     ) -> [Float] {
+        if weights.format.code == .e4m3 { return linear(floats: weights, input: input, bias: bias, scale: scale) }
         guard activations == .int8, weights.format.takesIntegers else {
             let ordered = weights.columnOrder.map { $0.map { input[Int($0)] } } ?? input
             return linear(
@@ -68,6 +69,29 @@ extension Reference {
                     return sum + weights.format.integer(code: code, zero: weights.zeros[group]) * x.codes[offset]
                 }
                 sum.addProduct(Float(product), weights.scales[group] * x.scale)
+            }
+            if let bias { sum += bias[row] }
+            if let scale { sum *= scale }
+            return sum
+        }
+    }
+}
+
+extension Reference {
+    /// The same for codes of e4m3: `linear_e4m3.h` has the order of operations.
+    private static func linear(
+        floats weights: GroupedWeights, input: [Float], bias: [Float]?, scale: Float?
+    ) -> [Float] {
+        let span = weights.format.groupColumns ?? weights.columns
+        return (0..<weights.rows).map { row in
+            var sum: Float = 0
+            for first in stride(from: 0, to: weights.columns, by: span) {
+                var group: Float = 0
+                for column in first..<min(first + span, weights.columns) {
+                    let code = weights.codes[row * weights.columns + column]
+                    group.addProduct(GroupedFormat.valueOfE4M3(code) / 256, input[column])
+                }
+                sum.addProduct(group, weights.scales[weights.group(row: row, column: first)] * 256)
             }
             if let bias { sum += bias[row] }
             if let scale { sum *= scale }

@@ -6,7 +6,7 @@ import Kernels
 let describeDeepseekV3: Architecture = { configuration, tensorNames throws(ModelError) in
     try deepseekRefuseVariants(configuration)
     let decoder = try DecoderReader(configuration)
-    let attention = try LatentAttentionReader(configuration)
+    let attention = try LatentAttentionReader(configuration, tensorNames)
     let feedForward = try DeepseekFeedForwardReader(
         configuration, tensorNames, groupCount: 8, chosenGroupCount: 4, layerCount: decoder.layerCount)
     return try decoder.describe(

@@ -37,7 +37,7 @@ private func describeSparse(
     try deepseekRefuseVariants(configuration)
     let decoder = try DecoderReader(configuration)
     let attention = try LatentAttentionReader(
-        configuration,
+        configuration, tensorNames,
         LatentAttentionReader.Variation(
             allowsDirectQueries: false, readsInterleaving: false, defaults: variation.latentDefaults))
     let indexer = try IndexerReader(

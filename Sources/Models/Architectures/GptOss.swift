@@ -33,7 +33,9 @@ let describeGptOss: Architecture = { configuration, tensorNames throws(ModelErro
         let isTransposed = !tensorNames.contains(experts + ".gate_up_proj_blocks")
         return mixture.layer(
             router: RouterDescription(weightName: router + ".weight", biasName: router + ".bias", rule: mixture.rule),
-            storage: .interleaved(prefix: experts, isTransposed: isTransposed))
+            storage: tensorNames.contains(experts + ".gate_proj")
+                ? .stacked(prefix: experts, hasBiases: true)
+                : .interleaved(prefix: experts, isTransposed: isTransposed))
     }
 }
 

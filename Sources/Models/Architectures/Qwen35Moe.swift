@@ -9,7 +9,8 @@ let describeQwen35Moe: Architecture = { configuration, tensorNames throws(ModelE
     try qwen35MoeRefuseVariants(text)
     var decoder = try DecoderReader(text)
     decoder.modelPrefix = qwen35MoePrefix(isNested: configuration.value("text_config") != nil, tensorNames)
-    decoder.normOffset = 1
+    // GGUF files have the sums.
+    decoder.normOffset = Float(try text.number("rms_norm_weight_offset", default: 1))
     decoder.isTied = try configuration.bool("tie_word_embeddings", default: decoder.isTied)
     if tensorNames.contains(where: { $0.hasPrefix("model.visual.") }) {
         decoder.notices = ["the model can see images, which are not served: only its text part is loaded"]
@@ -27,12 +28,14 @@ let describeQwen35Moe: Architecture = { configuration, tensorNames throws(ModelE
         rule: RouterRule(scoring: .softmax, expertsPerToken: 8, normalises: true), tensorNames: tensorNames)
     let sharedWidth = try text.integer("shared_expert_intermediate_size", in: 1...Limits.Models.widthMax)
     let layerPrefix = decoder.layerPrefix
+    let hasRates = tensorNames.contains { $0.hasSuffix(".linear_attn.A") }
     return try decoder.describe("qwen3_5_moe", normEpsilon: 1e-6) { index, prefix in
         isFull[index]
             ? .groupedQuery(attention.layer(prefix: prefix))
             : .gatedDelta(
                 GatedDeltaDescription(
-                    prefix: layerPrefix(index) + ".linear_attn", heads: heads, convolutionTaps: taps))
+                    prefix: layerPrefix(index) + ".linear_attn", heads: heads, convolutionTaps: taps,
+                    hasRates: hasRates))
     } feedForward: { _, prefix in
         mixture.layer(
             prefix: prefix + ".mlp",

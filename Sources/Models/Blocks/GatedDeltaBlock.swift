@@ -36,8 +36,8 @@ final class GatedDeltaBlock: AttentionBlock {
         beta = try linear(shape.beta, heads.valueHeadCount)
         output = try LinearBlock(shape.output, outputs: model.hiddenSize, inputs: heads.valueWidth, checkpoint)
         convolution = try Self.convolution(shape, checkpoint)
-        let logRates = try checkpoint.tensor(shape.logRateName, shape: [heads.valueHeadCount]).floats()
-        rates = logRates.map { Float(DeterministicMath.exp(Double($0))) }
+        let stored = try checkpoint.tensor(shape.rateName, shape: [heads.valueHeadCount]).floats()
+        rates = stored.map { shape.hasRates ? -$0 : Float(DeterministicMath.exp(Double($0))) }
         decayBias = try checkpoint.tensor(shape.decayBiasName, shape: [heads.valueHeadCount]).floats()
         norm = try checkpoint.tensor(shape.normName, shape: [heads.valueDim]).floats()
     }
@@ -91,8 +91,10 @@ final class GatedDeltaBlock: AttentionBlock {
         let outputs = attended.reshaped(width: heads.valueDim)
         compute.rmsNorm(outputs, weight: norm, epsilon: normEpsilon, output: outputs)
         compute.multiply(attended, bySiluOf: gates)
+        // What the convolution made is used up by now.
+        let ordered = output.ordered(attended, state.convolved.view(range, width: heads.valueWidth))
         compute.linear(
-            output.matrix, input: compute.linearInput(attended, for: [output.matrix], state.quantised),
+            output.matrix, input: compute.linearInput(ordered, for: [output.matrix], state.quantised),
             output: state.projected.view(range))
     }
 

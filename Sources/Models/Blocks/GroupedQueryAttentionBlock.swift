@@ -6,14 +6,28 @@ import Weights
 struct LinearBlock: Sendable {
     let matrix: PackedMatrix
     let bias: [Float]?
+    /// See `Tensor.inputOrder`.
+    private let inputOrder: IndexExchange?
 
     init(_ names: LinearNames, outputs: Int, inputs: Int, _ checkpoint: Checkpoint) throws(WeightsError) {
-        matrix = try checkpoint.tensor(names.weight, shape: [outputs, inputs]).packed()
+        let weight = try checkpoint.tensor(names.weight, shape: [outputs, inputs])
+        matrix = try weight.packed()
+        inputOrder = weight.inputOrder
         guard let name = names.bias else {
             bias = nil
             return
         }
         bias = try checkpoint.tensor(name, shape: [outputs]).floats()
+    }
+
+    /// The rows in the order in which the matrix has its columns: themselves, or in `scratch`.
+    func ordered(_ rows: RowsView, _ scratch: RowsView) -> RowsView {
+        guard let order = inputOrder else { return rows }
+        for row in 0..<rows.count {
+            let (input, output) = (rows[row], scratch[row])
+            for column in 0..<rows.width { output[order.stored(column)] = input[column] }
+        }
+        return scratch
     }
 }
 

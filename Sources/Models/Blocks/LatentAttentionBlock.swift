@@ -60,15 +60,27 @@ final class LatentAttentionBlock: AttentionBlock {
         }
     }
 
-    /// Cuts `keyValueUp` into the two matrices of each head.
+    /// The two matrices of each head.
     private static func heads(
         _ shape: LatentAttentionDescription, _ checkpoint: Checkpoint
     ) throws(WeightsError) -> (queryToLatent: [PackedMatrix], latentToValue: [PackedMatrix]) {
-        let rows = shape.plainWidth + shape.valueWidth
-        let both = try checkpoint.tensor(
-            shape.keyValueUp.weight, shape: [shape.headCount * rows, shape.latentWidth])
         var keys: [PackedMatrix] = []
         var values: [PackedMatrix] = []
+        let name: String
+        switch shape.keyValueUp {
+        case .together(let both): name = both
+        case .apart(let keyName, let valueName):
+            let (heads, latent) = (shape.headCount, shape.latentWidth)
+            let key = try checkpoint.tensor(keyName, shape: [heads, latent, shape.plainWidth])
+            let value = try checkpoint.tensor(valueName, shape: [heads, shape.valueWidth, latent])
+            for head in 0..<heads {
+                keys.append(try key.slice(head).packed())
+                values.append(try value.slice(head).packed())
+            }
+            return (keys, values)
+        }
+        let rows = shape.plainWidth + shape.valueWidth
+        let both = try checkpoint.tensor(name, shape: [shape.headCount * rows, shape.latentWidth])
         for first in stride(from: 0, to: shape.headCount * rows, by: rows) {
             keys.append(try both.rows(first..<first + shape.plainWidth).packedTransposed())
             values.append(try both.rows(first + shape.plainWidth..<first + rows).packed())

@@ -64,7 +64,7 @@ extension MixtureDescription {
                 try both.rows(from: 0, by: 2), try both.rows(from: 1, by: 2),
                 try slice("down_proj", hiddenSize, expertWidth)
             )
-        case .stacked(let prefix):
+        case .stacked(let prefix, _):
             func slice(_ name: String, _ rows: Int, _ columns: Int) throws(WeightsError) -> Tensor {
                 try checkpoint.tensor("\(prefix).\(name)", shape: [expertCount, rows, columns]).slice(expert.value)
             }
@@ -77,19 +77,30 @@ extension MixtureDescription {
     private func biases(
         of expert: ExpertIndex, hiddenSize: Int, in checkpoint: Checkpoint
     ) throws(WeightsError) -> ExpertBiases? {
-        guard case .interleaved(let prefix, _) = storage else { return nil }
-        let both = try checkpoint.tensor(prefix + ".gate_up_proj_bias", shape: [expertCount, 2 * expertWidth])
-            .slice(expert.value).floats()
-        let down = try checkpoint.tensor(prefix + ".down_proj_bias", shape: [expertCount, hiddenSize])
-            .slice(expert.value).floats()
-        return ExpertBiases(
-            gate: (0..<expertWidth).map { both[2 * $0] }, up: (0..<expertWidth).map { both[2 * $0 + 1] }, down: down)
+        func bias(_ name: String, _ width: Int) throws(WeightsError) -> [Float] {
+            try checkpoint.tensor(name, shape: [expertCount, width]).slice(expert.value).floats()
+        }
+        switch storage {
+        case .interleaved(let prefix, _):
+            let both = try bias(prefix + ".gate_up_proj_bias", 2 * expertWidth)
+            return ExpertBiases(
+                gate: (0..<expertWidth).map { both[2 * $0] }, up: (0..<expertWidth).map { both[2 * $0 + 1] },
+                down: try bias(prefix + ".down_proj_bias", hiddenSize))
+        case .stacked(let prefix, true):
+            return ExpertBiases(
+                gate: try bias(prefix + ".gate_proj_bias", expertWidth),
+                up: try bias(prefix + ".up_proj_bias", expertWidth),
+                down: try bias(prefix + ".down_proj_bias", hiddenSize))
+        case .fused, .separate, .stacked: return nil
+        }
     }
 }
 
 extension MixtureDescription.Storage {
     fileprivate var hasBiases: Bool {
-        guard case .interleaved = self else { return false }
-        return true
+        switch self {
+        case .interleaved, .stacked(_, true): true
+        case .fused, .separate, .stacked: false
+        }
     }
 }

@@ -90,8 +90,9 @@ public struct MixtureDescription: Sendable {
         /// Three tensors per expert: `prefix.<expert>.gate_proj.weight` and so on.
         case separate(prefix: String, names: ProjectionNames = .words)
         /// Three tensors for all experts: `prefix.gate_proj` and `prefix.up_proj` `[experts, width, hidden]` and
-        /// `prefix.down_proj` `[experts, hidden, width]`. So GGUF files have them.
-        case stacked(prefix: String)
+        /// `prefix.down_proj` `[experts, hidden, width]`; biases are `prefix.gate_proj_bias` and so on, without the
+        /// last dimension. So GGUF files have them.
+        case stacked(prefix: String, hasBiases: Bool = false)
     }
 
     /// The router.

@@ -20,15 +20,17 @@ public struct GatedDeltaDescription: Sendable {
     public let output: LinearNames
     /// The convolution's weights, the newest input's last: `[mixedWidth, 1, convolutionTaps]`.
     public let convolutionName: String
-    /// Logarithm of the rate at which each head forgets: `[valueHeadCount]`.
-    public let logRateName: String
+    /// The rate at which each head forgets, `[valueHeadCount]`: its logarithm, or (in GGUF files) itself, negative.
+    public let rateName: String
+    /// Whether it is the rate itself.
+    public let hasRates: Bool
     /// Added to `decay`: `[valueHeadCount]`.
     public let decayBiasName: String
     /// The norm of each head's output, whose weight is never zero-centred: `[valueDim]`.
     public let normName: String
 
     /// Describes a layer whose tensors are named as those of Qwen3.5 below `prefix`.
-    public init(prefix: String, heads: DeltaShape, convolutionTaps: Int) {
+    public init(prefix: String, heads: DeltaShape, convolutionTaps: Int, hasRates: Bool = false) {
         self.heads = heads
         self.convolutionTaps = convolutionTaps
         mixed = LinearNames(prefix: prefix + ".in_proj_qkv")
@@ -37,7 +39,8 @@ public struct GatedDeltaDescription: Sendable {
         beta = LinearNames(prefix: prefix + ".in_proj_b")
         output = LinearNames(prefix: prefix + ".out_proj")
         convolutionName = prefix + ".conv1d.weight"
-        logRateName = prefix + ".A_log"
+        self.hasRates = hasRates
+        rateName = prefix + (hasRates ? ".A" : ".A_log")
         decayBiasName = prefix + ".dt_bias"
         normName = prefix + ".norm.weight"
     }

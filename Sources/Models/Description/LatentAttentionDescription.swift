@@ -16,6 +16,16 @@ public struct LatentAttentionDescription: Sendable {
         case lowRank(rank: Int, down: LinearNames, normName: String, up: LinearNames)
     }
 
+    /// What makes keys and values of latents.
+    public enum KeyValueUp: Hashable, Sendable {
+        /// Two tensors: keys as they meet queries, `[headCount, latentWidth, plainWidth]`, and values, `[headCount,
+        /// valueWidth, latentWidth]`. So GGUF files have them.
+        case apart(keyName: String, valueName: String)
+        /// One, `[headCount · (plainWidth + valueWidth), latentWidth]`: per head, the rows of its keys and then those
+        /// of its values.
+        case together(name: String)
+    }
+
     /// Query heads.
     public let headCount: Int
     /// Numbers of the latent, which are cached.
@@ -40,9 +50,8 @@ public struct LatentAttentionDescription: Sendable {
     public let latent: LinearNames
     /// `[latentWidth]`.
     public let latentNormName: String
-    /// `[headCount · (plainWidth + valueWidth), latentWidth]`: per head, the rows of its keys and then those of its
-    /// values.
-    public let keyValueUp: LinearNames
+    /// What makes keys and values of latents.
+    public let keyValueUp: KeyValueUp
     /// `[hiddenSize, headCount · valueWidth]`.
     public let output: LinearNames
     /// Which positions a token looks at; nil: all.

@@ -32,9 +32,13 @@ struct LatentAttentionReader {
     private let scale: Float
     private let hasBias: Bool
     private let variation: Variation
+    private let tensorNames: Set<String>
 
-    init(_ configuration: ConfigurationReader, _ variation: Variation = Variation()) throws(ModelError) {
+    init(
+        _ configuration: ConfigurationReader, _ tensorNames: Set<String>, _ variation: Variation = Variation()
+    ) throws(ModelError) {
         self.variation = variation
+        self.tensorNames = tensorNames
         let widths = 1...Limits.Models.widthMax
         headCount = try configuration.integer("num_attention_heads", in: 1...Limits.Models.headsMax)
         let keyHeadCount = try configuration.integer(
@@ -79,6 +83,12 @@ struct LatentAttentionReader {
             "q_lora_rank", in: 1...Limits.Models.widthMax, default: variation.defaults.queryRank)
     }
 
+    private func keyValueUp(prefix: String) -> LatentAttentionDescription.KeyValueUp {
+        let keyName = prefix + ".k_b_proj.weight"
+        guard tensorNames.contains(keyName) else { return .together(name: prefix + ".kv_b_proj.weight") }
+        return .apart(keyName: keyName, valueName: prefix + ".v_b_proj.weight")
+    }
+
     func layer(prefix: String, sparsity: SparsityDescription? = nil) -> LatentAttentionDescription {
         func linear(_ name: String, hasBias: Bool = false) -> LinearNames {
             LinearNames(prefix: "\(prefix).\(name)", hasBias: hasBias)
@@ -93,7 +103,7 @@ struct LatentAttentionReader {
             valueWidth: valueWidth, rotary: rotary, isInterleaved: isInterleaved, scale: scale,
             normEpsilon: variation.normEpsilon, query: query ?? .direct(linear("q_proj")),
             latent: linear("kv_a_proj_with_mqa", hasBias: hasBias),
-            latentNormName: prefix + ".kv_a_layernorm.weight", keyValueUp: linear("kv_b_proj"),
+            latentNormName: prefix + ".kv_a_layernorm.weight", keyValueUp: keyValueUp(prefix: prefix),
             output: linear("o_proj", hasBias: hasBias), sparsity: sparsity)
     }
 }

@@ -1,5 +1,8 @@
 import Basics
 import Foundation
+// Foundation's canonical forms look at 16 bits of a character (U+20067 and a dot become ġ) and compose Hangul that does
+// not belong together. The library's own forms, which strings are compared by, are right, but have no public name.
+@_spi(_Unicode) import Swift
 
 /// What happens to text before it is cut: the `normalizer` of `tokenizer.json`.
 struct Normalizer: Sendable {
@@ -50,8 +53,8 @@ struct Normalizer: Sendable {
 
     private static func apply(_ step: Step, to bytes: [UInt8]) -> [UInt8] {
         switch step {
-        case .canonicalComposition: mapped(bytes) { $0.precomposedStringWithCanonicalMapping }
-        case .canonicalDecomposition: mapped(bytes) { $0.decomposedStringWithCanonicalMapping }
+        case .canonicalComposition: mapped(bytes) { Self.string($0._nfc) }
+        case .canonicalDecomposition: mapped(bytes) { Self.string($0._nfd) }
         case .compatibilityComposition: mapped(bytes) { $0.precomposedStringWithCompatibilityMapping }
         case .compatibilityDecomposition: mapped(bytes) { $0.decomposedStringWithCompatibilityMapping }
         case .lowercase: lowercased(bytes)
@@ -64,6 +67,12 @@ struct Normalizer: Sendable {
     private static func mapped(_ bytes: [UInt8], _ form: (String) -> String) -> [UInt8] {
         guard bytes.contains(where: { $0 >= 0x80 }) else { return bytes }
         return Array(form(String(decoding: bytes, as: UTF8.self)).utf8)
+    }
+
+    private static func string(_ scalars: some Sequence<Unicode.Scalar>) -> String {
+        var view = String.UnicodeScalarView()
+        view.append(contentsOf: scalars)
+        return String(view)
     }
 
     /// Scalar by scalar: without the rules that look at neighbours, such as the final sigma's.

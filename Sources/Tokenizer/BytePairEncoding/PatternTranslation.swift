@@ -4,8 +4,8 @@
 /// - `\w`: PCRE2 counts all numbers but no marks, Oniguruma letters, marks, decimal digits and connectors.
 /// - `\h`: a hexadecimal digit, not a horizontal space. `\H` is its opposite.
 /// - `\p{Han}`: PCRE2 counts characters that a script shares with others, such as U+3002, Oniguruma its own only.
-/// - a `[` inside a class opens a nested class, `&&` intersects: PCRE2 has neither, so both are refused, except for
-///   POSIX names such as `[:alpha:]`.
+/// - `[a&&[^b]]`, what is in one class and in (or not in) another: PCRE2 looks ahead instead.
+/// - other classes within classes are refused, except for POSIX names such as `[:alpha:]`.
 enum PatternTranslation {
     private static let space =
         "\\x09-\\x0D\\x20\\x85\\xA0\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
@@ -44,6 +44,11 @@ enum PatternTranslation {
                     continue
                 }
                 if scalar == "]", index > classStart { isInClass = false }
+            } else if scalar == "[", let intersection = Intersection(scalars, at: index) {
+                let look = "(?=" + (try translate(intersection.right)) + ")"
+                result.append(contentsOf: "(?:\(look)\(try translate(intersection.left)))".unicodeScalars)
+                index = intersection.end
+                continue
             } else if scalar == "[" {
                 isInClass = true
                 classStart = index + (index + 1 < scalars.count && scalars[index + 1] == "^" ? 2 : 1)
@@ -95,6 +100,45 @@ enum PatternTranslation {
         guard isIntersection || isNested else { return }
         throw .componentUnsupported(
             component: "regular expression syntax", found: isNested ? "a class within a class" : "&&",
-            supported: ["Oniguruma's syntax without nested classes and intersections"])
+            supported: ["Oniguruma's syntax without classes in classes, but for one intersection as in [a&&[^b]]"])
+    }
+}
+
+/// A class of the form `[a&&[b]]`.
+private struct Intersection {
+    /// `[a]`
+    let left: String
+    /// `[b]`
+    let right: String
+    /// Behind the outer bracket.
+    let end: Int
+
+    /// Nil if what begins at `start` has another form.
+    init?(_ scalars: [Unicode.Scalar], at start: Int) {
+        var middle = start + 1
+        // `[^a&&[b]]` would be what is not in both.
+        guard middle < scalars.count, scalars[middle] != "^" else { return nil }
+        while !scalars[middle...].starts(with: "&&[".unicodeScalars) {
+            guard scalars[middle] != "[", scalars[middle] != "]" else { return nil }
+            middle += scalars[middle] == "\\" ? 2 : 1
+            guard middle < scalars.count else { return nil }
+        }
+        var close = middle + 3
+        while close < scalars.count, scalars[close] != "]" {
+            guard scalars[close] != "[" else { return nil }
+            close += scalars[close] == "\\" ? 2 : 1
+        }
+        guard middle > start + 1, close > middle + 3, close + 1 < scalars.count, scalars[close + 1] == "]" else {
+            return nil
+        }
+        left = Self.text(scalars[start..<middle]) + "]"
+        right = Self.text(scalars[(middle + 2)...close])
+        end = close + 2
+    }
+
+    private static func text(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
+        var view = String.UnicodeScalarView()
+        view.append(contentsOf: scalars)
+        return String(view)
     }
 }

@@ -40,6 +40,14 @@ struct PreTokenizer: Sendable {
         }
     }
 
+    /// One cut of a byte-level vocabulary by a pattern.
+    init(pattern: String) throws(TokenizerError) {
+        splits = [Split(pattern: try Pattern(pattern), behaviour: .isolated, isInverted: false)]
+        addsPrefixSpace = false
+        lastSplit = nil
+        metaspace = nil
+    }
+
     private init(text readers: [ComponentReader]) throws(TokenizerError) {
         var splits: [Split] = []
         var metaspace: Metaspace?

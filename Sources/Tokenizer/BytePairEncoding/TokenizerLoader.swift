@@ -40,6 +40,25 @@ struct TokenizerLoader {
         model = try Self.model(modelJSON, table, decoder.form)
     }
 
+    /// Reads `tiktoken.model`; the added tokens are those of `tokenizer_config.json`.
+    init(_ file: TiktokenFile, configuration: JSON?) throws(TokenizerError) {
+        var added = try Self.addedTokens([:], configuration)
+        added += file.reservedTokens(besides: Set(added.map(\.id)))
+        addedTokens = added
+        entries = TokenEntries(capacity: file.tokens.count + added.count)
+        for token in file.tokens {
+            var name = String.UnicodeScalarView()
+            name.append(contentsOf: token.bytes.map { ByteAlphabet.scalars[Int($0)] })
+            entries.set(token.number, name: String(name), bytes: token.bytes, isSpecial: false)
+        }
+        for token in added {
+            entries.set(
+                token.id, name: String(decoding: token.content, as: UTF8.self), bytes: token.content,
+                isSpecial: token.isSpecial)
+        }
+        model = file.model
+    }
+
     private static func checkModel(_ json: JSON, _ form: VocabularyForm) throws(TokenizerError) {
         if let type = json["type"]?.string, type != "BPE" {
             throw .componentUnsupported(component: "model", found: type, supported: ["BPE"])

@@ -26,4 +26,14 @@ protocol ModelContainer: Sendable {
 struct TensorPlace: Sendable {
     let file: Int
     let description: TensorDescription
+    /// In which order its rows and columns lie; nil: as the model has them.
+    var order: StoredOrder?
+    /// Whether dimensions of 1 are left out in the file, or may be.
+    var omitsOnes = false
+
+    /// Whether the tensor can be had with these dimensions.
+    func has(_ shape: [Int]) -> Bool {
+        description.shape == shape
+            || omitsOnes && description.shape.filter { $0 != 1 } == shape.filter { $0 != 1 }
+    }
 }

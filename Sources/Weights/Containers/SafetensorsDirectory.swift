@@ -29,7 +29,13 @@ struct SafetensorsDirectory: ModelContainer {
     }
 
     func smallFile(_ name: String, bytesMax: Int) throws(WeightsError) -> [UInt8]? {
-        try readSmallFile(path + "/" + name, bytesMax: bytesMax)
+        // Programs that write prompts lie in a folder of their own.
+        if name.hasPrefix("encoding_"),
+            let bytes = try readSmallFile(path + "/encoding/" + name, bytesMax: bytesMax)
+        {
+            return bytes
+        }
+        return try readSmallFile(path + "/" + name, bytesMax: bytesMax)
     }
 
     func storedName(of tensor: String) -> String { tensor }

@@ -18,19 +18,26 @@ struct WeightFile: Sendable {
     /// How many bytes follow the header.
     var dataByteCount: Int { max(0, file.byteCount - dataStart) }
 
-    /// The tensor `description` of this file, of a type that can serve as weights.
-    func tensor(
-        _ description: TensorDescription, as name: String, fileNumber: Int
-    ) throws(WeightsError) -> Tensor {
+    /// The tensor at `place`, in this file and of a type that can serve as weights, in dimensions that it has.
+    func tensor(_ place: TensorPlace, shape: [Int], as name: String) throws(WeightsError) -> Tensor {
+        let description = place.description
         guard let format = description.format else {
             throw .elementTypeUnsupported(
                 tensor: description.name, file: file.path, type: description.elementType,
                 supported: formats.map(\.rawValue))
         }
-        let rows = StoredRows(
-            format: format, file: file, fileNumber: fileNumber, byteOffset: dataStart + description.dataOffset,
-            count: description.shape.reduce(1, *))
-        return Tensor(name: name, shape: description.shape, source: .stored(rows))
+        var rows = StoredRows(
+            format: format, file: file, fileNumber: place.file, byteOffset: dataStart + description.dataOffset,
+            count: shape.reduce(1, *))
+        if let order = place.order {
+            guard order.fits(shape) else {
+                throw .tensorContentInvalid(
+                    tensor: description.name, file: file.path,
+                    reason: "its shape, \(description.shape), is not that of the heads which the configuration has")
+            }
+            rows.ordered = OrderedMatrix(order: order, rows: shape.first ?? 1, columns: shape.dropFirst().reduce(1, *))
+        }
+        return Tensor(name: name, shape: shape, source: .stored(rows))
     }
 
     /// The whole numbers of the tensor `description`, each from 0 to below `limit`.

@@ -31,8 +31,9 @@ extension ComposedWeight {
         return columnsOfGroup.flatMap(\.self)
     }
 
-    /// What cannot be seen from shapes: a shape that is told apart, and scales that are no numbers.
-    func checkContent() throws(WeightsError) {
+    /// What cannot be seen from shapes: a shape that is told apart, scales of 4-bit floats and 8-bit floats that are no
+    /// numbers. The kernels know no such numbers.
+    func checkContent(rowCount: Int) throws(WeightsError) {
         if let part = shapePart {
             let told = part.withBytes(0, of: 1) { bytes in
                 (0..<2).map { index in
@@ -44,6 +45,12 @@ extension ComposedWeight {
             guard told == [storedRows, columns] else {
                 throw invalid(part, "the shape is \(told) instead of \([storedRows, columns])")
             }
+        }
+        if codes == .e4m3 {
+            let found = codePart.file.bytes(range(of: codePart, rowCount: rowCount)).firstNaNOfE4M3
+            guard let found else { return }
+            let (row, column) = (firstRow + found / columns, found % columns)
+            throw invalid(codePart, "row \(row), column \(column) of matrix \(matrix) is not a number")
         }
         guard codes == .pairs else { return }
         let place = scalePart.withBytes(matrix, of: matrixCount) { $0.firstIndex(of: 255) }
@@ -108,6 +115,27 @@ extension ComposedWeight {
             }
         }
         return weights
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The first byte that is no number as an 8-bit float, 0x7f or 0xff; nil if all are.
+    fileprivate var firstNaNOfE4M3: Int? {
+        let wordBytes = MemoryLayout<UInt64>.size
+        let (magnitudes, ones) = (0x7f7f_7f7f_7f7f_7f7f as UInt64, 0x0101_0101_0101_0101 as UInt64)
+        // Eight words at a time, so that there is one question for all of them: a magnitude of 0x7f and 1 more is the
+        // only one that reaches the highest bit.
+        var start = 0
+        while start + 8 * wordBytes <= count {
+            var found: UInt64 = 0
+            for word in 0..<8 {
+                let codes = loadUnaligned(fromByteOffset: start + word * wordBytes, as: UInt64.self)
+                found |= (codes & magnitudes) &+ ones
+            }
+            if found & ~magnitudes != 0 { break }
+            start += 8 * wordBytes
+        }
+        return self[start...].firstIndex { $0 & 0x7f == 0x7f }
     }
 }
 

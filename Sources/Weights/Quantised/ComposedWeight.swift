@@ -97,7 +97,7 @@ struct ComposedWeight: Sendable {
         for part in parts { part.file.giveBack(range(of: part, rowCount: rowCount)) }
     }
 
-    private func range(of part: WeightPart, rowCount: Int) -> Range<Int> {
+    func range(of part: WeightPart, rowCount: Int) -> Range<Int> {
         if part.name == groupPart?.name || part.name == shapePart?.name { return part.range(0, of: 1) }
         let whole = part.range(matrix, of: matrixCount)
         guard part.name == codePart.name else { return whole }

@@ -124,21 +124,26 @@ final class ChatLoop {
 
     private func send() throws -> [Conversation.Directive] {
         let request = GenerationRequest(prompt: .conversation(conversation.messages), settings: settings)
-        var last: Character?
+        var printer = AnswerPrinter(terminal)
         do throws(GatewayFailure) {
             let answer = try terminal.withoutEcho { () throws(GatewayFailure) in
-                try connection.generate(request) { piece in
-                    conversation.onText(piece)
-                    terminal.writeAnswer(piece)
-                    last = piece.last
-                }
+                try connection.generate(
+                    request,
+                    onReasoning: { piece in
+                        conversation.onReasoning(piece)
+                        printer.onReasoning(piece)
+                    },
+                    onText: { piece in
+                        conversation.onText(piece)
+                        printer.onText(piece)
+                    })
             }
-            if last != "\n" { terminal.write("\n") }
+            if printer.isWithinLine || answer.text.isEmpty { terminal.write("\n") }
             totals.add(answer)
             if isInteractive || terminal.errorIsTerminal { terminal.note(answer.statistics) }
             return conversation.onAnswer(answer, maxTokens: settings.maxTokens)
         } catch {
-            if last != nil, last != "\n" { terminal.write("\n") }
+            if printer.isWithinLine { terminal.write("\n") }
             return try report(error)
         }
     }

@@ -23,6 +23,13 @@ struct Terminal {
     /// Writes an answer to standard output; a terminal gets nothing that it would obey.
     func writeAnswer(_ text: String) { write(outputIsTerminal ? TerminalText.harmless(text) : text) }
 
+    /// Writes what is thought before an answer: dimly, and only to a terminal. Programs get answers alone.
+    func writeReasoning(_ text: String) {
+        guard outputIsTerminal else { return }
+        let text = TerminalText.harmless(text)
+        write(hasColor ? "\u{1B}[2m\(text)\u{1B}[0m" : text)
+    }
+
     /// Tells something beside the matter, on standard error.
     func note(_ text: String) { Self.write(styled(text, "2") + "\n", to: STDERR_FILENO) }
 

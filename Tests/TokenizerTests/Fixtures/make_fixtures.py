@@ -2,8 +2,11 @@
 """Makes the fixtures of the tokenizer's tests: small tokenizer.json files with golden encodings (by the `tokenizers`
 library) and golden renderings of the chat templates in this folder (by `jinja2`, set up as `transformers` does).
 
-    pip install tokenizers jinja2
+    pip install tokenizers jinja2 tiktoken
     make_fixtures.py            # rewrites tokenizer-*.json, golden-*.json beside it
+    make_fixtures.py families   # rewrites golden-families.json: the families' own ways to cut text, and tiktoken
+    make_fixtures.py deepseek DIRECTORY     # rewrites golden-deepseek.json with encoding_dsv32.py and encoding_dsv4.py
+                                            # from there, as DeepSeek-V3.2 and V4 publish them in `encoding`
 """
 import datetime
 import json
@@ -240,7 +243,184 @@ def golden_snippets():
     save("golden-snippets.json", {"variables": snippets["variables"], "cases": cases})
 
 
+def family_texts():
+    """Text in many scripts, with runs of white space, digits, contractions and marks, that no family cuts alike."""
+    rng = random.Random(7)
+    word = lambda low, high: lambda: "".join(chr(rng.randrange(low, high)) for _ in range(rng.randrange(1, 6)))
+    one_of = lambda *texts: lambda: rng.choice(texts)
+    scripts = [(97, 123), (65, 91), (0xc0, 0x180), (0x3b1, 0x3c9), (0x410, 0x450), (0x5d0, 0x5eb), (0x621, 0x64b),
+               (0x905, 0x940), (0xe01, 0xe3b), (0x300, 0x330), (0x4e00, 0x5000), (0x3400, 0x3500), (0x20000, 0x20100),
+               (0x3041, 0x3097), (0x30a1, 0x30fb), (0xac00, 0xad00), (0x1100, 0x1200), (0xff01, 0xff5e),
+               (0x1f300, 0x1f400), (33, 48), (0x2010, 0x2028), (0x2190, 0x21a0), (0x1d400, 0x1d440)]
+    pools = [word(low, high) for low, high in scripts] + [
+        one_of(" ", "  ", "\n", "\n\n", "\t", "\r\n", "   \n ", "\u00a0", "\u3000", "\u180e", "\x85", "\x0b"),
+        one_of("'s", "'S", "'LL", "’s", "'ve", "'re", "'d", "'m", "'T", "'ſ"),
+        lambda: str(rng.randrange(10 ** rng.randrange(1, 12))), one_of("²³½Ⅷ", "٣٤५", "e\u0301", "a\u0308\u0323"),
+        one_of("<think>", "</think>", "<|im_end|>", "/", "//\n", "!/\r\n", "👩‍👩‍👧", "🇫🇷", "❤️"),
+        lambda: "camelCaseHTTPServer", lambda: "The Queen", one_of("\u1106\u1176", "\U00020067\u0307"),
+    ]
+    for _ in range(60):
+        some = rng.sample(pools, rng.randrange(2, 7))
+        yield "".join(rng.choice(some)() for _ in range(rng.randrange(20, 60)))
+
+
+def golden_families():
+    """By `tokenizers`, and for a `tiktoken.model` by `tiktoken`."""
+    import base64
+
+    import tiktoken
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, trainers
+    from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
+    marks = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+    upper, lower = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+    start = r"[^\r\n\p{L}\p{N}]?"
+    spaces = r"\s*[\r\n]+|\s+(?!\S)|\s+"
+    o200k = (rf"{start}{upper}*{lower}+{marks}?|{start}{upper}+{lower}*{marks}?|\p{{N}}{{1,3}}"
+             rf"| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{spaces}")
+    kimi = r"[\p{Han}]+|" + o200k.replace(r"\p{M}]", r"\p{M}&&[^\p{Han}]]").replace(r"[\r\n/]*", r"[\r\n]*")
+    qwen35 = (rf"{marks}|{start}[\p{{L}}\p{{M}}]+|\p{{N}}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*|{spaces}")
+    # Cuts, whether text is composed first, whether whole pieces are looked up first.
+    families = {"deepseek-v3": (DEEPSEEK, False, False), "glm": ([LLAMA], False, True), "qwen3": ([QWEN], True, False),
+                "qwen3.5": ([qwen35], True, False), "gpt-oss": ([o200k], False, True),
+                "minimax-m2": ([o200k], False, False), "kimi": ([kimi], False, True)}
+    texts = list(family_texts())
+    golden = {"texts": texts, "families": {}}
+    for name, (cuts, is_composed, ignores_merges) in families.items():
+        tokenizer = Tokenizer(models.BPE(ignore_merges=ignores_merges))
+        splits = [Split(Regex(cut), "isolated") for cut in cuts]
+        tokenizer.pre_tokenizer = Sequence(splits + [ByteLevel(add_prefix_space=False, use_regex=False)])
+        tokenizer.decoder = decoders.ByteLevel()
+        if is_composed:
+            tokenizer.normalizer = normalizers.NFC()
+        tokenizer.train_from_iterator(texts + CORPUS, trainers.BpeTrainer(
+            vocab_size=700, special_tokens=["<|endoftext|>", "<|im_end|>"], show_progress=False,
+            initial_alphabet=ByteLevel.alphabet()))
+        tokenizer.add_tokens([AddedToken(mark, special=False, normalized=False) for mark in ["<think>", "</think>"]])
+        golden["families"][name] = {
+            "tokenizer": json.loads(tokenizer.to_str()),
+            "ids": [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]}
+    # The same vocabulary as tiktoken has it: bytes in the order of merging, special tokens behind them.
+    vocabulary = golden["families"]["kimi"]["tokenizer"]["model"]["vocab"]
+    alphabet = byte_alphabet()
+    entries = sorted((number, name) for name, number in vocabulary.items() if not name.startswith("<|"))
+    ranks = {bytes(alphabet[character] for character in name): rank for rank, (_, name) in enumerate(entries)}
+    special = {"<|im_end|>": len(ranks) + 2, "<think>": len(ranks) + 3, "</think>": len(ranks) + 4}
+    encoding = tiktoken.Encoding("kimi", pat_str=kimi, mergeable_ranks=ranks, special_tokens=special)
+    golden["families"]["kimi-tiktoken"] = {
+        "tiktoken": "".join(f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in ranks.items()),
+        "configuration": {
+            "auto_map": {"AutoTokenizer": ["tokenization_kimi.TikTokenTokenizer", None]},
+            "added_tokens_decoder": {str(number): {"content": content, "special": "think" not in content}
+                                     for content, number in special.items()}},
+        "ids": [encoding.encode(text, allowed_special="all") for text in texts]}
+    save("golden-families.json", golden)
+
+
+def byte_alphabet():
+    """The characters that stand for bytes in byte-level vocabularies."""
+    printable = [*range(0x21, 0x7f), *range(0xa1, 0xad), *range(0xae, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+# Our own words in the places where the published programs have theirs.
+TOOL_WORDS = """# Tools {{in braces}}
+
+Call them in <{dsml_token}calls>; think in {thinking_start_token}...{thinking_end_token}.
+
+{tool_schemas}
+
+That is all.
+"""
+FORMAT_WORDS = "# Form\nAs in: {schema}"
+EFFORT_WORDS = "Effort: all of it.\nThink \"long\" and \\ deep.\n\n"
+WORDS = {
+    "dsv32": f'TOOLS_SYSTEM_TEMPLATE = """{TOOL_WORDS}"""\n\nother: str = "x"\n'
+             'response_format_template: str = "# Form\\nAs in: {schema}"\n',
+    "dsv4": '"""About."""\nimport json\n\nREASONING_EFFORT_MAX = (\n    "Effort: all of it.\\n"  # one\n'
+            '    "Think \\"long\\" and \\\\ deep.\\n\\n"\n)\n\nTOOLS_TEMPLATE: str = """' + TOOL_WORDS + '"""\n'
+            'response_format_template: str = (\n    "# Form\\n"\n    "As in: {schema}"\n)\n',
+}
+
+
+def deepseek_conversations():
+    """Conversations with the variables of the template; `tools` go to the message that leads."""
+    ask = lambda text, **more: {"role": "user", "content": text, **more}
+    say = lambda text, **more: {"role": "assistant", "content": text, **more}
+    system = {"role": "system", "content": "Be brief."}
+    tools = [{"type": "function", "function": {"name": "weather", "description": "Où? 東京", "parameters": {
+        "type": "object", "properties": {"place": {"type": "string"}, "days": {"type": "integer"}}}}}]
+    call = lambda name, arguments, number: {
+        "id": f"call{number}", "type": "function",
+        "function": {"name": name, "arguments": json.dumps(arguments, ensure_ascii=False)}}
+    calls = [call("weather", {"place": "Köln", "days": 2, "deep": {"a": [1, None, True, 0.5]}}, 1), call("noop", {}, 2)]
+    result = lambda text, number: {"role": "tool", "content": text, "tool_call_id": f"call{number}"}
+    yield "one question", [ask("What is 2+2?")], None
+    yield "system", [system, ask("What is 2+2?")], None
+    yield "turns", [system, ask("hello"), say("Hello!", reasoning_content="They greet."), ask("1+1=?")], None
+    yield "answered", [ask("hi"), say("Hello!", reasoning_content="They greet.")], None
+    at_length = {"role": "system", "content": "Now at length."}
+    yield "several systems", [system, ask("a"), say("b"), at_length, ask("c")], None
+    yield "tools", [system, ask("Rain?")], tools
+    yield "tools without system", [ask("Rain?")], tools
+    yield "calls", [system, ask("Rain?"), say("I look.", reasoning_content="Look.", tool_calls=calls)], tools
+    yield "results", [system, ask("Rain?"), say("", reasoning_content="Look.", tool_calls=calls), result("wet", 1),
+                      result("done", 2)], tools
+    yield "results in another order", [ask("Rain?"), say(None, reasoning_content="Look.", tool_calls=calls),
+                                       result("done", 2), result("wet", 1)], None
+    yield "after results", [ask("Rain?"), say("", reasoning_content="Look.", tool_calls=calls), result("wet", 1),
+                            result("done", 2), say("It rains.", reasoning_content="So."), ask("And?")], tools
+    yield "after results, without tools", [
+        ask("Rain?"), say("", reasoning_content="Look.", tool_calls=calls), result("wet", 1), result("done", 2),
+        say("It rains.", reasoning_content="So."), ask("And?")], None
+    developer = {"role": "developer", "content": "Search."}
+    yield "developer", [system, developer, say("a"), ask("b"), say("c"), ask("d")], None
+    yield "developer last", [{**developer, "tools": tools}], None
+    yield "format", [{**system, "response_format": {"type": "object"}}, ask("x")], None
+    yield "two questions", [ask("a"), ask("b")], None
+    reminder = {"role": "latest_reminder", "content": "It is Monday."}
+    yield "reminder", [system, reminder, ask("a"), say("b"), ask("c")], None
+    for task in ["action", "query", "authority", "domain", "title", "read_url"]:
+        yield f"task {task}", [system, ask("a", task=task)], None
+    yield "task and answer", [ask("a", task="title"), say("A"), ask("b")], None
+    yield "not ended", [ask("a"), say("b", wo_eos=True)], None
+
+
+def golden_deepseek(directory):
+    sys.path.insert(0, directory)
+    import encoding_dsv32
+    import encoding_dsv4
+    encoding_dsv32.TOOLS_SYSTEM_TEMPLATE = encoding_dsv4.TOOLS_TEMPLATE = TOOL_WORDS
+    encoding_dsv4.REASONING_EFFORT_MAX = EFFORT_WORDS
+    encoding_dsv32.response_format_template = encoding_dsv4.response_format_template = FORMAT_WORDS
+    cases = []
+    for name, messages, tools in deepseek_conversations():
+        for version, program in [("dsv32", encoding_dsv32), ("dsv4", encoding_dsv4)]:
+            for variables in [{"thinking": False}, {"thinking": True}, {"thinking": True, "drop_thinking": False},
+                              {"thinking": True, "reasoning_effort": "max"}]:
+                given = [dict(message) for message in messages]
+                if tools and given[0]["role"] == "system":
+                    given[0]["tools"] = tools
+                elif tools:
+                    given.insert(0, {"role": "system", "content": "", "tools": tools})
+                more = {"reasoning_effort": variables.get("reasoning_effort")} if version == "dsv4" else {}
+                case = {"version": version, "name": name, "messages": messages, "tools": tools, "variables": variables}
+                try:
+                    case["text"] = program.encode_messages(
+                        given, "thinking" if variables["thinking"] else "chat",
+                        drop_thinking=variables.get("drop_thinking", True), **more)
+                except Exception as error:
+                    if "out of range" in str(error):
+                        continue  # It counts the messages that it left out.
+                    case["error"] = str(error) or type(error).__name__
+                cases.append(case)
+    save("golden-deepseek.json", {"words": WORDS, "cases": cases})
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["deepseek"]:
+        sys.exit(golden_deepseek(sys.argv[2]))
     wanted = sys.argv[1:] or ["tokens", "templates", "snippets"]
     for what in wanted:
-        {"tokens": golden_tokens, "templates": golden_templates, "snippets": golden_snippets}[what]()
+        {"tokens": golden_tokens, "templates": golden_templates, "snippets": golden_snippets,
+         "families": golden_families}[what]()

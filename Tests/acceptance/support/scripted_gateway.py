@@ -11,6 +11,8 @@ class ScriptedGateway:
     def __init__(self, reason: str | None = None):
         # Why the cluster is not ready; nothing if it is.
         self.reason = reason
+        # What it thinks before it answers.
+        self.thought = ""
         # The bodies of all requests.
         self.requests: list[dict] = []
         gateway = self
@@ -54,7 +56,9 @@ class ScriptedGateway:
                 gateway.requests.append(body)
                 said = body["messages"][-1]["content"]
                 usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+                thoughts = [{"choices": [{"delta": {"reasoning_content": gateway.thought}}]}]
                 events = [
+                    *(thoughts if gateway.thought else []),
                     {"choices": [{"delta": {"content": "You said: "}}]},
                     {"choices": [{"delta": {"content": said}, "finish_reason": "stop"}]},
                     {"choices": [], "usage": usage},

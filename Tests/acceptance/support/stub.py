@@ -51,6 +51,7 @@ class Answer:
         self.request = request
         self._handler = handler
         self._tokens = 0
+        self._thoughts = 0
 
     def start(self, byte_count: int | None = None) -> None:
         """Begins the stream; a stream that promises more bytes than it has will look broken off."""
@@ -81,9 +82,19 @@ class Answer:
         self._tokens += count
         self.event({"choices": [choice]})
 
+    def think(self, text: str, count: int = 1) -> None:
+        """Sends a piece of reasoning that completes some tokens."""
+        told = [experts(token) for token in range(self._tokens, self._tokens + count)]
+        self._tokens += count
+        self._thoughts += count
+        delta = {"reasoning_content": text}
+        self.event({"choices": [{"index": 0, "delta": delta, "finish_reason": None, "routed_experts": told}]})
+
     def done(self) -> None:
         """Ends the stream as it should end."""
         usage = {"prompt_tokens": 5, "completion_tokens": self._tokens, "total_tokens": 5 + self._tokens}
+        if self._thoughts:
+            usage["completion_tokens_details"] = {"reasoning_tokens": self._thoughts}
         self.event({"choices": [], "usage": usage})
         self.event("[DONE]")
 

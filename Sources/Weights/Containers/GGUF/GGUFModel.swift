@@ -32,9 +32,10 @@ final class GGUFModel: ModelContainer {
         let metadata = parts.metadata
         architecture = try GGUFArchitecture.named(by: metadata, file: path)
         files = parts.files
-        placeOfTensor = try architecture.places(in: parts.files)
-        configuration = try architecture.configuration(
-            GGUFReader(file: path, architecture: architecture.name, metadata: metadata, tensors: placeOfTensor))
+        var reader = GGUFReader(file: path, architecture: architecture.name, metadata: metadata)
+        reader.tensors = try architecture.places(in: parts.files, reader)
+        placeOfTensor = reader.tensors
+        configuration = try architecture.configuration(reader)
         name = Self.name(path: path, metadata)
         small = Mutex(.metadata(metadata))
     }

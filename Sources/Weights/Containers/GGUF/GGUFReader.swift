@@ -6,8 +6,8 @@ struct GGUFReader {
     let file: String
     let architecture: String
     let metadata: GGUFMetadata
-    /// By the names that Hugging Face gives them.
-    let tensors: [String: TensorPlace]
+    /// By the names that Hugging Face gives them; empty until they are known.
+    var tensors: [String: TensorPlace] = [:]
 
     /// A whole number, or the fallback if the key is missing. What sizes make sense is the model's business.
     func integer(_ name: String, default fallback: Int? = nil) throws(WeightsError) -> Int {
@@ -19,12 +19,38 @@ struct GGUFReader {
         return number
     }
 
-    /// A finite number, or the fallback if the key is missing.
+    /// A finite number, or the fallback if the key is missing. Files have 32 bits of what a configuration says in
+    /// decimal digits; the shortest ones that give these bits are taken for those.
     func number(_ name: String, default fallback: Double? = nil) throws(WeightsError) -> Double {
         let key = key(name)
         guard let value = metadata[key] else { return try required(fallback, key, "a number") }
         guard let number = value.double, number.isFinite else { throw invalid(key, value, "a finite number") }
-        return number
+        return Self.decimal(number)
+    }
+
+    /// The number that the shortest digits stand for which give the same 32 bits; the number itself if it has more.
+    static func decimal(_ number: Double) -> Double {
+        Float(exactly: number).flatMap { Double($0.description) } ?? number
+    }
+
+    /// Yes or no, or the fallback if the key is missing.
+    func flag(_ name: String, default fallback: Bool) throws(WeightsError) -> Bool {
+        let key = key(name)
+        guard let value = metadata[key] else { return fallback }
+        guard let flag = value.bool else { throw invalid(key, value, "true or false") }
+        return flag
+    }
+
+    /// Yes or no for each layer (files may say more, of layers that predict further tokens); nil if the key is missing.
+    func layerFlags(_ name: String) throws(WeightsError) -> [Bool]? {
+        let key = key(name)
+        guard let value = metadata[key] else { return nil }
+        let count = try furtherLayers().lowerBound
+        let flags = value.array?.compactMap { $0.bool ?? $0.integer.map { $0 != 0 } } ?? []
+        guard flags.count >= count, flags.count == value.array?.count else {
+            throw invalid(key, value, "a list with true or false for each of the \(count) layers")
+        }
+        return Array(flags.prefix(count))
     }
 
     /// A word, nil if the key is missing.
@@ -35,14 +61,17 @@ struct GGUFReader {
         return word
     }
 
-    /// Refuses a value that would change the answers and is not understood; a missing key is fine.
-    func require(_ name: String, _ allowed: [Double]) throws(WeightsError) {
+    /// Refuses a value that would change the answers and is not understood; a missing key is fine unless it must be
+    /// there.
+    func require(_ name: String, _ allowed: [Double], isNeeded: Bool = false) throws(WeightsError) {
         let key = key(name)
-        guard let value = metadata[key] else { return }
-        guard let number = value.double, allowed.contains(number) else {
-            let words = allowed.map { JSON.double($0).serialised() }.joined(separator: " or ")
-            throw invalid(key, value, "\(words): Colony computes with no other")
+        let words = allowed.map { JSON.double($0).serialised() }.joined(separator: " or ")
+        let expected = "\(words): Colony computes with no other"
+        guard let value = metadata[key] else {
+            guard isNeeded else { return }
+            throw .metadataInvalid(file: file, key: key, found: "missing", expected: expected)
         }
+        guard let number = value.double, allowed.contains(number) else { throw invalid(key, value, expected) }
     }
 
     /// Rows of the embedding, which are the vocabulary. A list of tokens that is longer has tokens without a row.
@@ -88,14 +117,16 @@ struct GGUFReader {
 }
 
 extension GGUFReader {
-    /// `rope.scaling.*` as Hugging Face's `rope_scaling`; null if positions are not stretched.
-    func ropeScaling() throws(WeightsError) -> JSON {
+    /// `rope.scaling.*` as Hugging Face's `rope_scaling`; null if positions are not stretched. `scalesScores`: latent
+    /// attention, for which YaRN's factor is one of the scores, not of the rotated parts.
+    func ropeScaling(scalesScores: Bool = false) throws(WeightsError) -> JSON {
         let factor = try number("rope.scaling.factor", default: 1)
         // As its writers do: without a type a factor means linear, and 0 means none.
         let type = try word("rope.scaling.type") ?? "linear"
         guard type != "none", factor != 0, type != "linear" || factor != 1 else { return .null }
         var scaling: JSON = ["rope_type": .string(type), "factor": .double(factor)]
         guard type == "yarn" else { return scaling }
+        if !scalesScores { try require("rope.scaling.yarn_log_multiplier", [0]) }
         // Programs disagree on what these mean beside the factor that follows from YaRN's own formula.
         try require("rope.scaling.attn_factor", [1])
         try require("rope.scaling.yarn_attn_factor", [1])
@@ -106,6 +137,14 @@ extension GGUFReader {
         where metadata[key("rope.scaling." + name)] != nil {
             scaling = scaling.setting(word, to: .double(try number("rope.scaling." + name)))
         }
-        return scaling
+        return scalesScores ? try withScoreFactor(scaling) : scaling
+    }
+
+    /// Converters write a tenth of `mscale_all_dim`, and leave out `mscale`, which is the same in all published models.
+    private func withScoreFactor(_ scaling: JSON) throws(WeightsError) -> JSON {
+        let tenth = try number("rope.scaling.yarn_log_multiplier", default: 0)
+        guard tenth != 0 else { return scaling }
+        let scale = JSON.double(Self.decimal(Double(Float(tenth * 10))))
+        return scaling.setting("mscale", to: scale).setting("mscale_all_dim", to: scale)
     }
 }

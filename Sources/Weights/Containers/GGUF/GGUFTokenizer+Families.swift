@@ -68,7 +68,7 @@ extension GGUFTokenFamily {
                 .split("\\s+$"), .split(deepseekIdeographs), .digits,
             ]),
         GGUFTokenFamily(
-            names: ["deepseek-v3"],
+            names: ["deepseek-v3", "joyai-llm"],
             cuts: [
                 .split("\\p{N}{1,3}"), .split("[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+"),
                 .split(
@@ -77,7 +77,7 @@ extension GGUFTokenFamily {
             ]),
         // Whole pieces are looked up first in the models' files, not so in llama.cpp.
         GGUFTokenFamily(
-            names: ["glm4", "chatglm-bpe"], cuts: [.split(words(digits: "\\p{N}{1,3}"))], ignoresMerges: true),
+            names: ["glm4", "glm5", "chatglm-bpe"], cuts: [.split(words(digits: "\\p{N}{1,3}"))], ignoresMerges: true),
         GGUFTokenFamily(names: ["gpt-2"], cuts: [.split(gptWords)]),
         // This family and the next come from tiktoken, which looks up whole pieces first; llama.cpp does not for them,
         // and tells upper from lower case in ASCII only.

@@ -1,7 +1,7 @@
 /// Writes GGUF files for tests, good ones and lying ones; its bytes are held against bytes written by hand.
-struct GGUFBuilder {
+package struct GGUFBuilder {
     /// A value with its kind.
-    indirect enum Value {
+    package indirect enum Value {
         case array(kind: UInt32, [Value])
         case bool(UInt8)
         case float32(Float)
@@ -18,7 +18,8 @@ struct GGUFBuilder {
         case uint32(UInt32)
         case uint64(UInt64)
 
-        static func strings(_ texts: [String]) -> Value { .array(kind: 8, texts.map(Value.string)) }
+        /// An array of strings.
+        package static func strings(_ texts: [String]) -> Value { .array(kind: 8, texts.map(Value.string)) }
 
         var kind: UInt32 {
             switch self {
@@ -60,30 +61,47 @@ struct GGUFBuilder {
     }
 
     /// A tensor; its dimensions are as the file has them, fastest first.
-    struct Tensor {
-        var name: String
-        var dimensions: [UInt64]
-        var type: UInt32
-        var bytes: [UInt8]
+    package struct Tensor {
+        package var name: String
+        package var dimensions: [UInt64]
+        package var type: UInt32
+        package var bytes: [UInt8]
         /// Where it claims to be; nil for behind the one before.
-        var offset: UInt64?
+        package var offset: UInt64?
     }
 
-    var magic = Array("GGUF".utf8)
-    var version: UInt32 = 3
-    var keys: [(String, Value)] = []
-    var tensors: [Tensor] = []
+    package var magic: [UInt8]
+    package var version: UInt32
+    package var keys: [(String, Value)]
+    package var tensors: [Tensor]
     /// What the header claims, if not the truth.
-    var claimedKeyCount: UInt64?
-    var claimedTensorCount: UInt64?
-    var alignment = 32
+    package var claimedKeyCount: UInt64?
+    package var claimedTensorCount: UInt64?
+    package var alignment: Int
 
-    mutating func add(_ name: String, _ dimensions: [UInt64], type: UInt32, _ bytes: [UInt8], offset: UInt64? = nil) {
+    /// A file with these keys and tensors; the rest says what else its header claims.
+    package init(
+        magic: [UInt8] = Array("GGUF".utf8), version: UInt32 = 3, keys: [(String, Value)] = [], tensors: [Tensor] = [],
+        claimedKeyCount: UInt64? = nil, claimedTensorCount: UInt64? = nil, alignment: Int = 32
+    ) {
+        self.magic = magic
+        self.version = version
+        self.keys = keys
+        self.tensors = tensors
+        self.claimedKeyCount = claimedKeyCount
+        self.claimedTensorCount = claimedTensorCount
+        self.alignment = alignment
+    }
+
+    /// Adds a tensor behind the others.
+    package mutating func add(
+        _ name: String, _ dimensions: [UInt64], type: UInt32, _ bytes: [UInt8], offset: UInt64? = nil
+    ) {
         tensors.append(Tensor(name: name, dimensions: dimensions, type: type, bytes: bytes, offset: offset))
     }
 
     /// The header, without padding.
-    var header: [UInt8] {
+    package var header: [UInt8] {
         var bytes = magic + littleEndian(version)
         bytes += littleEndian(claimedTensorCount ?? UInt64(tensors.count))
         bytes += littleEndian(claimedKeyCount ?? UInt64(keys.count))
@@ -99,16 +117,17 @@ struct GGUFBuilder {
     }
 
     /// The whole file.
-    var file: [UInt8] { padded(header) + tensors.flatMap { padded($0.bytes) } }
+    package var file: [UInt8] { padded(header) + tensors.flatMap { padded($0.bytes) } }
 
     private func padded(_ bytes: [UInt8]) -> [UInt8] {
         bytes + [UInt8](repeating: 0, count: (alignment - bytes.count % alignment) % alignment)
     }
 
-    static func string(_ text: String) -> [UInt8] { littleEndian(UInt64(text.utf8.count)) + Array(text.utf8) }
+    /// A string with its length before it.
+    package static func string(_ text: String) -> [UInt8] { littleEndian(UInt64(text.utf8.count)) + Array(text.utf8) }
 }
 
 /// The bytes of a number, lowest first.
-func littleEndian<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
+package func littleEndian<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
     (0..<Number.bitWidth / 8).map { UInt8(truncatingIfNeeded: number >> (8 * Number($0))) }
 }
