@@ -128,7 +128,7 @@ public final class Engine: Sendable {
         let pool = try Self.makePool(layouts, options)
         description = model.description
         self.options = options
-        let formats = Set(layouts.compactMap(\.keyValues?.format))
+        let formats = Set(layouts.flatMap { [$0.keyValues?.format, $0.window?.format].compactMap { $0 } })
         keyValueFormats = KeyValueFormat.allCases.filter(formats.contains)
         keyValueBytesPerToken = layouts.positionBytes
         stateBytesPerSequence = layouts.stateBytes

@@ -53,12 +53,23 @@ public final class ForwardState {
     let indexKey: Rows
     let indexWeights: Rows
     let choices = PositionChoices()
+    let entryKey: Rows
+    let entryGate: Rows
+    let entry: Rows
+    let indexEntryKey: Rows
+    let indexEntryGate: Rows
+    let indexEntry: Rows
+    let narrowOutput: Rows
     let mixed: Rows
     let convolved: Rows
     let gate: Rows
     let decay: Rows
     let beta: Rows
     let projected: Rows
+    /// What a residual of several streams needs beside `hidden`, which has them all; nil where it is one.
+    let streams: StreamBuffers?
+    /// The tokens of the rows of a step.
+    var tokens: [Int32] = []
     /// As the model's `rotaries`.
     let rotaries: [RotaryAngles]
     let routerLogits: Rows
@@ -83,7 +94,8 @@ public final class ForwardState {
         func rows(_ width: Int?, capacity: Int? = nil) -> Rows {
             Rows(capacity: capacity ?? rowsMax, width: max(1, width ?? 1))
         }
-        hidden = rows(model.hiddenSize)
+        hidden = rows(model.residualWidth)
+        streams = model.streams.map { StreamBuffers($0.rule, hiddenSize: model.hiddenSize, rowsMax: rowsMax) }
         normed = rows(model.hiddenSize)
         projected = rows(model.hiddenSize)
         query = rows(attention.query)
@@ -97,6 +109,13 @@ public final class ForwardState {
         indexKey = rows(attention.indexKey)
         indexWeights = rows(attention.indexWeights)
         choices.reserve(rowCount: rowsMax, count: attention.chosenCount)
+        entryKey = rows(attention.entryKey)
+        entryGate = rows(attention.entryKey)
+        entry = rows(attention.entry)
+        indexEntryKey = rows(attention.indexEntryKey)
+        indexEntryGate = rows(attention.indexEntryKey)
+        indexEntry = rows(attention.indexEntry)
+        narrowOutput = rows(attention.narrowOutput)
         mixed = rows(attention.mixed)
         convolved = rows(attention.convolved)
         gate = rows(attention.gate)
@@ -141,7 +160,15 @@ public struct StepPhases: Sendable {
     }
 }
 
+extension ForwardState {
+    /// Where a block's result is added, `[rows, hidden]`: the residual itself, or what goes back into its streams.
+    func sum(_ range: Range<Int>) -> RowsView { streams?.sum.view(range) ?? hidden.view(range) }
+}
+
 extension ModelDescription {
+    /// Numbers of a row of the residual, all its streams together.
+    var residualWidth: Int { hiddenSize * (streams?.rule.streamCount ?? 1) }
+
     /// The mixtures among the layers.
     public var mixtures: [MixtureDescription] {
         layers.compactMap { layer in

@@ -18,10 +18,14 @@ public final class Model: Sendable {
         let attention: any AttentionBlock
         let feedForwardNorm: [Float]
         let feedForward: FeedForward
+        /// Nil where the residual is one stream.
+        let attentionStreams: StreamBlock?
+        let feedForwardStreams: StreamBlock?
     }
 
     private let embedding: StoredRows
     private let layers: [Layer]
+    private let headStreams: StreamBlock?
     private let finalNorm: [Float]
     private let head: PackedMatrix
 
@@ -38,6 +42,9 @@ public final class Model: Sendable {
             onLayer(layers.count)
         }
         self.layers = layers
+        headStreams = try description.streams.map { streams throws(WeightsError) in
+            try StreamBlock(head: streams.head, streams.rule, model: description, checkpoint)
+        }
         finalNorm = try checkpoint.norm(description.finalNormName, width: description.hiddenSize, description)
         head = try checkpoint.tensor(description.headName, shape: matrixShape).packed()
     }
@@ -50,11 +57,16 @@ public final class Model: Sendable {
             case .dense(let shape): .dense(try DenseFeedForwardBlock(shape, model: model, checkpoint))
             case .mixture(let shape): .mixture(try MixtureBlock(shape, model: model, checkpoint))
             }
+        func streams(_ names: StreamNames?) throws(WeightsError) -> StreamBlock? {
+            guard let names, let rule = model.streams?.rule else { return nil }
+            return try StreamBlock(names, rule, model: model, checkpoint)
+        }
         return Layer(
             attentionNorm: try checkpoint.norm(layer.attentionNormName, width: model.hiddenSize, model),
             attention: try layer.attention.load(model, checkpoint),
             feedForwardNorm: try checkpoint.norm(layer.feedForwardNormName, width: model.hiddenSize, model),
-            feedForward: feedForward)
+            feedForward: feedForward, attentionStreams: try streams(layer.attentionStreams),
+            feedForwardStreams: try streams(layer.feedForwardStreams))
     }
 
     /// What each layer keeps of a sequence, keys and values stored in `format`; if that is nil, as f16 where the
@@ -75,7 +87,8 @@ public final class Model: Sendable {
         let runs = SequenceRun.runs(of: batch.rows[...])
         for run in runs { run.cache.begin(at: run.positions.lowerBound) }
         embed(batch, state)
-        for angles in state.rotaries { angles.compute(batch.rows) }
+        state.tokens = batch.rows.map(\.token.value)
+        for angles in state.rotaries { angles.compute(batch.rows.lazy.map(\.position)) }
         let microBatches = MicroBatches.cut(rowCount: batch.rows.count, slotCount: experts.slotCount)
         for (index, layer) in layers.enumerated() {
             for (slot, range) in microBatches.enumerated() {
@@ -99,10 +112,7 @@ public final class Model: Sendable {
         while done < rows.count {
             let count = min(rows.count - done, Limits.Models.logitRowsMax)
             let selected = state.selected.view(0..<count)
-            for offset in 0..<count {
-                let source = state.hidden.view(rows[done + offset]..<rows[done + offset] + 1)
-                selected[offset].baseAddress?.update(from: source.base, count: description.hiddenSize)
-            }
+            select(rows[done..<done + count], into: selected, state)
             state.compute.rmsNorm(selected, weight: finalNorm, epsilon: description.normEpsilon, output: selected)
             let logits = state.logits.view(0..<count)
             state.phases.headSeconds += timed {
@@ -116,11 +126,32 @@ public final class Model: Sendable {
         }
     }
 
+    /// The hidden state of some rows, `[rows, hidden]`, as the last norm takes it.
+    private func select(_ rows: ArraySlice<Int>, into selected: RowsView, _ state: ForwardState) {
+        let target = state.streams?.selected.view(0..<rows.count) ?? selected
+        for (offset, row) in rows.enumerated() {
+            let source = state.hidden.view(row..<row + 1)
+            target[offset].baseAddress?.update(from: source.base, count: source.width)
+        }
+        guard let streams = state.streams, let headStreams else { return }
+        headStreams.collapse(target, rows: 0..<rows.count, streams, output: selected, state.compute)
+    }
+
     private func embed(_ batch: StepBatch, _ state: ForwardState) {
+        let range = 0..<batch.rows.count
+        let embedded = state.streams?.sum.view(range) ?? state.hidden.view(range)
         embedding.withBytes { bytes in
             state.compute.decodeRows(
                 source: bytes, format: embedding.format, width: description.hiddenSize,
-                rowIndices: batch.rows.map(\.token.value), output: state.hidden.view(0..<batch.rows.count))
+                rowIndices: batch.rows.map(\.token.value), output: embedded)
+        }
+        if let rule = description.streams?.rule {
+            // All streams begin alike.
+            let streams = state.hidden.view(range).reshaped(width: description.hiddenSize)
+            for index in 0..<streams.count {
+                let source = embedded[index / rule.streamCount]
+                streams[index].baseAddress?.update(from: source.baseAddress ?? streams.base, count: source.count)
+            }
         }
         state.embeddedRows += batch.rows.count
         guard state.embeddedRows >= Limits.Models.embeddedRowsMax else { return }
@@ -131,16 +162,31 @@ public final class Model: Sendable {
     private func attend(_ layer: Layer, _ index: Int, _ rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
         let range = rows.indices
         state.phases.attentionSeconds += timed {
-            let hidden = state.hidden.view(range)
-            state.compute.rmsNorm(
-                hidden, weight: layer.attentionNorm, epsilon: description.normEpsilon, output: state.normed.view(range))
+            enter(layer.attentionStreams, norm: layer.attentionNorm, range, state)
             let keeper = description.layers[index].attention.sharedLayer ?? index
             layer.attention.forward(layer: keeper, rows: rows, state)
-            state.compute.add(state.projected.view(range), to: hidden)
-            state.compute.rmsNorm(
-                hidden, weight: layer.feedForwardNorm, epsilon: description.normEpsilon,
-                output: state.normed.view(range))
+            leave(layer.attentionStreams, result: state.projected.view(range), range, state)
+            enter(layer.feedForwardStreams, norm: layer.feedForwardNorm, range, state)
+            guard let sum = state.streams?.sum.view(range) else { return }
+            sum.floats.update(repeating: 0)
         }
+    }
+
+    /// What a block takes: the normed residual, or the normed mean of its streams.
+    private func enter(_ streams: StreamBlock?, norm: [Float], _ range: Range<Int>, _ state: ForwardState) {
+        let hidden = state.hidden.view(range), normed = state.normed.view(range)
+        guard let streams, let buffers = state.streams else {
+            return state.compute.rmsNorm(hidden, weight: norm, epsilon: description.normEpsilon, output: normed)
+        }
+        streams.collapse(hidden, rows: range, buffers, output: normed, state.compute)
+        state.compute.rmsNorm(normed, weight: norm, epsilon: description.normEpsilon, output: normed)
+    }
+
+    /// Adds a block's result to the residual, or gives it back to the streams.
+    private func leave(_ streams: StreamBlock?, result: RowsView, _ range: Range<Int>, _ state: ForwardState) {
+        let hidden = state.hidden.view(range)
+        guard let streams, let buffers = state.streams else { return state.compute.add(result, to: hidden) }
+        streams.mix(adding: result, to: hidden, rows: range, buffers, state.compute)
     }
 
     private func feedForward(
@@ -151,7 +197,7 @@ public final class Model: Sendable {
         case .dense(let block):
             state.phases.denseSeconds += timed {
                 block.forward(rows: range, state)
-                state.compute.add(state.projected.view(range), to: state.hidden.view(range))
+                leave(layer.feedForwardStreams, result: state.projected.view(range), range, state)
             }
         case .mixture(let block): try block.begin(layer: index, slot: slot, rows: range, state, experts)
         }
@@ -164,7 +210,11 @@ public final class Model: Sendable {
         let start = ContinuousClock.now
         try experts.wait(slot: slot)
         state.phases.dispatchWaitSeconds += (ContinuousClock.now - start).seconds
-        state.phases.combineSeconds += timed { experts.combine(slot: slot, into: state.hidden.view(range)) }
+        state.phases.combineSeconds += timed {
+            experts.combine(slot: slot, into: state.sum(range))
+            guard let streams = state.streams else { return }
+            leave(layer.feedForwardStreams, result: streams.sum.view(range), range, state)
+        }
     }
 }
 

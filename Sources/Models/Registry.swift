@@ -10,6 +10,7 @@ public enum Registry {
     public static let architectures: [String: Architecture] = [
         "deepseek_v3": describeDeepseekV3,
         "deepseek_v32": describeDeepseekV32,
+        "deepseek_v4": describeDeepSeekV4,
         "glm4_moe": describeGlm4Moe,
         "glm_moe_dsa": describeGlmMoeDsa,
         "gpt_oss": describeGptOss,

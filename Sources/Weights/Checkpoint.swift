@@ -86,6 +86,14 @@ public final class Checkpoint: Sendable {
         return tensor
     }
 
+    /// The whole numbers of the tensor `name`, which must have the dimensions `shape`; each from 0 to below `limit`.
+    public func numbers(_ name: String, shape: [Int], below limit: Int) throws(WeightsError) -> [Int32] {
+        guard let place = container.placeOfTensor[name] else {
+            throw .tensorMissing(tensor: container.storedName(of: name), model: path)
+        }
+        return try container.files[place.file].numbers(place.description, shape: shape, below: limit)
+    }
+
     /// To be called when a process has its weights: tells the cache's events, and writes what was packed since the last
     /// call, on a thread of its own. `waits`: returns when it is written.
     public func keepPackedWeights(waits: Bool = false) { packedWeights?.keep(waits: waits) }

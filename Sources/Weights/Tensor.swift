@@ -213,6 +213,23 @@ public struct Tensor: Sendable {
         return matrix
     }
 
+    /// The matrix as f32 in the kernels' layout, with rows of zeros behind its own so that there are `rowCount`. Not
+    /// kept in the cache.
+    public func packed(paddedTo rowCount: Int) throws(WeightsError) -> PackedMatrix {
+        guard shape.count == 2, rowCount >= shape[0] else {
+            throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of \(rowCount) rows at most")
+        }
+        let floats = try floats() + Array(repeating: 0, count: (rowCount - shape[0]) * shape[1])
+        do {
+            return try floats.withUnsafeBytes { bytes in
+                try PackedMatrix(
+                    packing: bytes, rows: rowCount, columns: shape[1], format: .f32, placement: placement)
+            }
+        } catch {
+            throw .packingFailed(tensor: name, reason: "\(error)")
+        }
+    }
+
     private func packing(
         _ body: () throws(KernelError) -> PackedMatrix
     ) throws(WeightsError) -> PackedMatrix {

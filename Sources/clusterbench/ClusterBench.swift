@@ -9,6 +9,7 @@ struct ClusterBench: CommandLineProgram {
         subcommands: [
             // One line per subcommand, each in a file of its own.
             AccuracyCommand.self,
+            ContextCommand.self,
             KernelsCommand.self,
             LoadCommand.self,
             ModelCommand.self,

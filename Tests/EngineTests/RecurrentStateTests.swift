@@ -8,7 +8,9 @@ import Wire
 
 /// Recurrent states: what they cost, and that a sequence goes on from a snapshot as if nothing had come after it.
 @Suite struct RecurrentStateTests {
-    static let checkpoints = ["qwen3_5_moe_bf16", "qwen3_5_moe_text_f32", "qwen3_moe_bf16"]
+    static let checkpoints = [
+        "deepseek_v4_bf16", "deepseek_v4_f32", "qwen3_5_moe_bf16", "qwen3_5_moe_text_f32", "qwen3_moe_bf16",
+    ]
 
     /// One sequence that is fed by hand.
     private final class Sequence {
@@ -16,11 +18,11 @@ import Wire
         let cache: SequenceCache
         private let state: ForwardState
 
-        init(_ checkpoint: String) throws {
+        init(_ checkpoint: String, positionsMax: Int = 64) throws {
             harness = try EngineHarness(checkpoint: checkpoint)
             let pool = try #require(CachePool(layouts: harness.model.cacheLayouts(), byteCount: 4 << 20))
-            cache = SequenceCache(pool: pool, positionsMax: 64)
-            state = ForwardState(harness.model.description, rowsMax: 64, compute: harness.compute)
+            cache = SequenceCache(pool: pool, positionsMax: positionsMax)
+            state = ForwardState(harness.model.description, rowsMax: positionsMax, compute: harness.compute)
         }
 
         /// Computes tokens and answers the last one's logits.
@@ -56,6 +58,42 @@ import Wire
         sequence.cache.release()
         #expect(sequence.cache.positionCount == 0)
         #expect(try sequence.feed(Array(Self.tokens[..<30]), at: 0) == first[9])
+    }
+
+    /// Windows that end within a step, at its end and after it; more positions than a window, a block of gathered keys
+    /// and an indexer's choice have.
+    @Test(arguments: ["deepseek_v4_bf16", "deepseek_v4_f32", "deepseek_v4_fp4"])
+    func anyCutOfAPromptGivesTheSameBits(checkpoint: String) throws {
+        let tokens = (0..<290).map { TokenID(Int32(3 + $0 * 31 % 307)) }
+        let sequence = try Sequence(checkpoint, positionsMax: tokens.count)
+        let whole = try sequence.feed(tokens, at: 0)
+        for length in [1, 3, 33, 128, 200] {
+            var last: [Float] = []
+            for start in stride(from: 0, to: tokens.count, by: length) {
+                last = try sequence.feed(Array(tokens[start..<min(start + length, tokens.count)]), at: start)
+            }
+            #expect(last == whole, "\(length) tokens at a time")
+        }
+        // Back into the middle of windows, and on in other steps.
+        _ = try sequence.feed(Array(tokens[..<130]), at: 0)
+        let snapshot = sequence.cache.snapshot()
+        _ = try sequence.feed(Array(tokens[..<150]), at: 130)
+        sequence.cache.restore(snapshot)
+        _ = try sequence.feed(Array(tokens[130..<131]), at: 130)
+        #expect(try sequence.feed(Array(tokens[131...]), at: 131) == whole)
+    }
+
+    /// What grows is entries alone: keys of the last positions take each other's places.
+    @Test func entriesAreAllThatGrows() throws {
+        let layouts = try EngineHarness(checkpoint: "deepseek_v4_bf16").model.cacheLayouts()
+        #expect(layouts.map { $0.keyValues != nil } == [false, true, true, true])
+        #expect(layouts.map(\.positionsPerKey) == [1, 4, 128, 4])
+        #expect(layouts.map { $0.window?.blockPositions } == [48, 48, 48, 48])
+        // Per 2048 positions 512 entries of 16 numbers, with 12 of the indexer, in two layers, and 16 in a third.
+        #expect(layouts.blockBytes == 4 * (2 * 512 * (16 + 12) + 16 * 16))
+        #expect(layouts.positionBytes == layouts.blockBytes / 2048 + 1)
+        // 48 keys in each layer, and what compressors keep: of two entries, or of one.
+        #expect(layouts.stateBytes == 4 * (4 * 48 * 16 + 2 * 6 * (16 + 12) + 3 * 16) + 2 * 32)
     }
 
     /// A step that begins at the first position forgets what the memory held.

@@ -15,6 +15,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+import deepseek_v4
 import quantise
 import yi_lightning
 
@@ -54,6 +55,13 @@ GPT_OSS = dict(
 YI_LIGHTNING = dict({**COMMON, "hidden_size": 32}, moe_intermediate_size=12, num_experts=7, sliding_window=20)
 DEEPSEEK_V32 = dict(
     DEEPSEEK_V3, num_hidden_layers=2, moe_intermediate_size=16, index_topk=20, index_head_dim=16, index_n_heads=4)
+DEEPSEEK_V4 = dict(
+    vocab_size=320, hidden_size=32, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=1, head_dim=16,
+    q_lora_rank=24, o_groups=2, o_lora_rank=12, sliding_window=16, index_n_heads=32, index_head_dim=12, index_topk=9,
+    moe_intermediate_size=16, n_routed_experts=8, n_shared_experts=1, num_experts_per_tok=3,
+    routed_scaling_factor=1.5, swiglu_limit=2.0, hc_mult=4, hc_sinkhorn_iters=20, hc_eps=1e-6,
+    max_position_embeddings=512, rms_norm_eps=1e-6, tie_word_embeddings=False, bos_token_id=0, eos_token_id=1,
+    pad_token_id=None)
 QWEN3_5_MOE = dict(
     **{**COMMON, "hidden_size": 32, "num_hidden_layers": 4, "rms_norm_eps": 1e-6}, moe_intermediate_size=24,
     shared_expert_intermediate_size=20, num_experts=8, linear_conv_kernel_dim=4, linear_key_head_dim=16,
@@ -61,6 +69,7 @@ QWEN3_5_MOE = dict(
 FAMILIES = {
     "deepseek_v3": ("DeepseekV3", DEEPSEEK_V3),
     "deepseek_v32": ("DeepseekV32", DEEPSEEK_V32),
+    "deepseek_v4": ("DeepseekV4", DEEPSEEK_V4),
     "glm4_moe": ("Glm4Moe", GLM4_MOE),
     "glm_moe_dsa": ("GlmMoeDsa", DEEPSEEK_V32),
     "gpt_oss": ("GptOss", GPT_OSS),
@@ -116,6 +125,36 @@ VARIANTS = {
         rope_scaling=dict(
             type="yarn", factor=4.0, original_max_position_embeddings=128, beta_fast=32, beta_slow=1, mscale=1.0,
             mscale_all_dim=1.0)),
+    "deepseek_v4_bf16": dict(
+        family="deepseek_v4", seed=41, dtype=torch.bfloat16, shards=2, changes={}, rope_theta=10000.0,
+        extra_keys=dict(
+            compress_ratios=[0, 4, 128, 4], num_hash_layers=1, qk_rope_head_dim=8, compress_rope_theta=160000.0),
+        published_keys=dict(num_nextn_predict_layers=1, scoring_func="sqrtsoftplus", topk_method="noaux_tc"),
+        rope_scaling=dict(
+            type="yarn", factor=4.0, original_max_position_embeddings=128, beta_fast=32, beta_slow=1)),
+    "deepseek_v4_f32": dict(
+        family="deepseek_v4", seed=45, dtype=torch.float32, shards=1, fused=True,
+        changes=dict(
+            hidden_size=24, moe_intermediate_size=12, num_attention_heads=6, o_groups=3, o_lora_rank=10, head_dim=20,
+            index_head_dim=8, sliding_window=7, hc_mult=2, hc_sinkhorn_iters=3, n_routed_experts=7,
+            num_experts_per_tok=2, routed_scaling_factor=2.5, swiglu_limit=10.0, tie_word_embeddings=True),
+        extra_keys=dict(
+            layer_types=["heavily_compressed_attention", "compressed_sparse_attention", "sliding_attention",
+                         "compressed_sparse_attention"],
+            mlp_layer_types=["moe", "hash_moe", "moe", "hash_moe"], partial_rotary_factor=0.4,
+            compress_rates=dict(compressed_sparse_attention=3, heavily_compressed_attention=20)),
+        rope_theta=10000.0, rope_layout="nested", rope_scaling=None, rope_keys=dict(
+            main=dict(rope_type="default", rope_theta=5000.0, partial_rotary_factor=0.4),
+            compress=dict(rope_type="default", rope_theta=80000.0, partial_rotary_factor=0.4))),
+    "deepseek_v4_fp4": dict(
+        family="deepseek_v4", seed=43, dtype=torch.bfloat16, shards=1, weights="deepseek_v4",
+        changes=dict(num_hidden_layers=3, moe_intermediate_size=32, n_routed_experts=6, index_topk=6, hc_mult=3),
+        rope_theta=10000.0,
+        extra_keys=dict(
+            compress_ratios=[0, 4, 128, 4], num_hash_layers=1, qk_rope_head_dim=8, compress_rope_theta=160000.0),
+        published_keys=dict(expert_dtype="fp4", scoring_func="sqrtsoftplus", topk_method="noaux_tc"),
+        rope_scaling=dict(
+            type="yarn", factor=4.0, original_max_position_embeddings=128, beta_fast=32, beta_slow=1)),
     "glm_moe_dsa_bf16": dict(
         family="glm_moe_dsa", seed=14, dtype=torch.bfloat16, shards=1,
         changes=dict(
@@ -248,6 +287,7 @@ def random_weights(model, seed):
         for name, buffer in sorted(model.named_buffers()):
             if name.endswith("e_score_correction_bias"):
                 buffer.copy_(0.1 * torch.randn(buffer.shape, generator=generator))
+        deepseek_v4.random_tables(model, generator)
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
             if name.endswith("norm.weight"):
@@ -255,6 +295,10 @@ def random_weights(model, seed):
                 parameter.copy_(parameter.mean() + 0.15 * noise)
             elif name.endswith("sinks"):
                 parameter.copy_(noise)
+            elif name.endswith(("_hc.scale", "hc_scale")):
+                parameter.copy_(0.5 + 0.1 * noise.abs())
+            elif name.endswith(("_hc.base", "hc_base")):
+                parameter.copy_(0.2 * noise)
             elif name.endswith("A_log"):
                 parameter.copy_(noise - 1)
             elif name.endswith("conv1d.weight"):
@@ -340,7 +384,10 @@ def write_configuration(directory, settings, variant):
     del written["pad_token_id"]
     if "weights" in variant:
         written["quantization_config"] = quantise.KINDS[variant["weights"]][2]
-    if variant.get("rope_layout") == "parameters":
+    if variant.get("rope_layout") == "nested":
+        written["rope_parameters"] = variant["rope_keys"]
+        written["dtype"] = written.pop("torch_dtype")
+    elif variant.get("rope_layout") == "parameters":
         written["rope_parameters"] = dict(
             rope_theta=variant["rope_theta"], **(variant["rope_scaling"] or dict(rope_type="default")))
         if "rotated_share" in variant:
@@ -391,7 +438,13 @@ def configuration_of(settings, variant, **others):
 def new_model(settings, variant):
     if family_of(variant) == "yi_lightning":
         return yi_lightning.YiLightning(settings, variant["rope_theta"])
-    return transformers.AutoModelForCausalLM.from_config(configuration_of(settings, variant))
+    if family_of(variant) != "deepseek_v4":
+        return transformers.AutoModelForCausalLM.from_config(configuration_of(settings, variant))
+    scaling = dict(variant["rope_scaling"] or {})
+    rope = variant.get("rope_keys") or {"rope_type": scaling.pop("type"), **scaling}
+    configuration = configuration_of(settings, variant, rope_parameters=rope)
+    configuration._attn_implementation = "eager"
+    return transformers.AutoModelForCausalLM.from_config(configuration)
 
 
 def reference(settings, variant, stored):
@@ -400,6 +453,8 @@ def reference(settings, variant, stored):
         model = new_model(settings, variant)
         model.load_state_dict({name: tensor.float() for name, tensor in stored.items()}, strict=False)
         return model.eval()
+    if family_of(variant) == "deepseek_v4":
+        return deepseek_v4.load(new_model(settings, variant), stored)
     rope = dict(rope_theta=variant["rope_theta"], **(variant["rope_scaling"] or dict(rope_type="default")))
     if "rotated_share" in variant:
         rope["partial_rotary_factor"] = variant["rotated_share"]
@@ -441,6 +496,8 @@ def record_routers(model):
     records = []
 
     def record(module, arguments, result):
+        if "DeepseekV4" in type(module).__name__:
+            return records.append(deepseek_v4.choices(module, result[0], result[2]))
         ranked, chosen = choices(module, arguments, result[0]), result[2]
         order = ranked.gather(-1, chosen).sort(dim=-1, descending=True, stable=True).indices
         records.append((ranked, chosen.gather(-1, order)))
@@ -492,13 +549,15 @@ def make(name):
     directory.mkdir(parents=True)
     model = new_model(settings, variant)
     random_weights(model, variant["seed"])
+    is_v4 = family_of(variant) == "deepseek_v4"
     stored = {
-        key: value if key.endswith("e_score_correction_bias") else value.to(variant["dtype"])
+        key: value if key.endswith("e_score_correction_bias") or is_v4 and deepseek_v4.is_stored_exactly(key)
+        else value.to(variant["dtype"])
         for key, value in model.state_dict().items()}
     if settings["tie_word_embeddings"]:
         stored.pop("lm_head.weight", None)
     # The reference always gets the split form: it is the one that is published.
-    meant = split_experts(stored, family_of(variant))
+    meant = deepseek_v4.publish(stored) if is_v4 else split_experts(stored, family_of(variant))
     if family_of(variant) == "yi_lightning":
         stored = yi_lightning.fuse_experts(stored) if variant.get("fused") else stored
     elif not variant.get("fused"):

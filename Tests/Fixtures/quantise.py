@@ -2,6 +2,8 @@
 tensors that stand for it, by what follows the name of its layer, and the matrix that they mean, in float32."""
 import torch
 
+import deepseek_v4
+
 E2M1 = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0])
 # AWQ: which of eight neighbouring outputs a word holds from its lowest bits on.
 AWQ_OUTPUTS = (0, 2, 4, 6, 1, 3, 5, 7)
@@ -123,6 +125,10 @@ KINDS = {
         dict(quant_method="fp8", fmt="e4m3", activation_scheme="dynamic", weight_block_size=[32, 32])),
     "fp4": (
         is_linear,
+        lambda name, weight: fp4(weight) if is_expert(name) else fp8(weight, power_of_two=True, name="scale"),
+        dict(quant_method="fp8", fmt="e4m3", scale_fmt="ue8m0", weight_block_size=[128, 128])),
+    "deepseek_v4": (
+        deepseek_v4.is_quantised,
         lambda name, weight: fp4(weight) if is_expert(name) else fp8(weight, power_of_two=True, name="scale"),
         dict(quant_method="fp8", fmt="e4m3", scale_fmt="ue8m0", weight_block_size=[128, 128])),
     "gptq4": (

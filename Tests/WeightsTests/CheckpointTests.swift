@@ -46,7 +46,8 @@ import Weights
         let configuration = checkpoint.configuration["text_config"] ?? checkpoint.configuration
         let hidden = try #require(configuration["hidden_size"]?.integer)
         let vocabulary = try #require(configuration["vocab_size"]?.integer)
-        let embeddingName = try #require(checkpoint.tensorNames.first { $0.hasSuffix(".embed_tokens.weight") })
+        let embeddingName = try #require(
+            checkpoint.tensorNames.first { $0.hasSuffix(".embed_tokens.weight") || $0 == "embed.weight" })
         let embedding = try checkpoint.tensor(embeddingName, shape: [vocabulary, hidden])
         let values = try embedding.floats()
         #expect(values.count == vocabulary * hidden && values.allSatisfy(\.isFinite))
@@ -102,6 +103,36 @@ import Weights
         #expect(throws: WeightsError.packingFailed(tensor: "f16", reason: "shape [4] is not that of a matrix")) {
             try checkpoint.tensor("f16", shape: [4]).packed()
         }
+    }
+
+    @Test func wholeNumbersAreChecked() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("config.json", text: "{}")
+        func bytes(_ numbers: [Int64]) -> [UInt8] {
+            numbers.flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
+        }
+        let short: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 0]
+        try directory.write(
+            "model.safetensors",
+            safetensors([
+                ("long", "I64", [2, 2], bytes([0, 3, 2, 1])), ("short", "I32", [2], short),
+                ("negative", "I64", [1], bytes([-1])), ("float", "F32", [1], [0, 0, 0, 0]),
+            ]))
+        let checkpoint = try Checkpoint.open(directory.path)
+        #expect(try checkpoint.numbers("long", shape: [2, 2], below: 4) == [0, 3, 2, 1])
+        #expect(try checkpoint.numbers("short", shape: [2], below: 2) == [1, 0])
+        func message(_ name: String, _ shape: [Int], below limit: Int) -> String? {
+            #expect(throws: WeightsError.self) { try checkpoint.numbers(name, shape: shape, below: limit) }?.description
+        }
+        let file = directory.path + "/model.safetensors"
+        #expect(
+            message("long", [2, 2], below: 3)
+                == "tensor long in \(file): number 1 is 3, expected from 0 to 2")
+        #expect(
+            message("negative", [1], below: 9) == "tensor negative in \(file): number 0 is -1, expected from 0 to 8")
+        #expect(message("float", [1], below: 9) == "tensor float in \(file) has type F32; supported are I32, I64")
+        #expect(message("long", [4], below: 9)?.contains("[2, 2]") == true)
+        #expect(message("none", [4], below: 9)?.contains("none") == true)
     }
 
     @Test func missingFilesAreNamed() throws {

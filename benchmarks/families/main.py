@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import checkpoint
+import context
 import exactness
 import shapes
 
@@ -30,15 +31,20 @@ def main():
         results["exactness"] = exactness_results(a)
     if a.what in ("speed", "all"):
         results["speed"] = speed_results(a)
+    if a.what in ("context", "all"):
+        results["context"] = context.measure(a.programs, a.models)
+        (HERE / "context.svg").write_text(context.picture(results))
     results_file.write_text(json.dumps(results, indent=1) + "\n")
-    for name, lines in (("exactness", exactness_table(results)), ("speed", speed_table(results))):
+    for name, lines in (
+            ("exactness", exactness_table(results)), ("speed", speed_table(results)),
+            ("context", context.table(results))):
         replace(name, lines)
         print("\n".join(lines), end="\n\n")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/families/run", description=__doc__)
-    parser.add_argument("what", choices=("exactness", "speed", "all"), nargs="?", default="all")
+    parser.add_argument("what", choices=("exactness", "speed", "context", "all"), nargs="?", default="all")
     parser.add_argument("--rounds", type=int, default=3, help="times that each speed is measured (default %(default)s)")
     parser.add_argument("--only", metavar="FAMILY", help="measure the speed of one family, beside the reference's")
     parser.add_argument(

@@ -209,7 +209,63 @@ def gpt_oss() -> tuple[str, dict, Tensors]:
         swiglu_limit=7.0), tensors
 
 
+def compressor(prefix: str, hidden: int, positions: int, width: int) -> Tensors:
+    """`width` is twice an entry's where windows overlap."""
+    entry = width // 2 if positions == 4 else width
+    return {
+        f"{prefix}.wkv.weight": (width, hidden), f"{prefix}.wgate.weight": (width, hidden),
+        f"{prefix}.ape": (positions, width), f"{prefix}.norm.weight": (entry,)}
+
+
+def entries_attention(prefix: str, hidden: int, positions: int) -> Tensors:
+    """Attention of DeepSeek-V4 with entries of so many positions, none if 0."""
+    heads, head, query, groups, rank = 64, 512, 1024, 8, 1024
+    found = {
+        f"{prefix}.wq_a.weight": (query, hidden), f"{prefix}.q_norm.weight": (query,),
+        f"{prefix}.wq_b.weight": (heads * head, query), f"{prefix}.wkv.weight": (head, hidden),
+        f"{prefix}.kv_norm.weight": (head,), f"{prefix}.attn_sink": (heads,),
+        f"{prefix}.wo_a.weight": (groups * rank, heads * head // groups),
+        f"{prefix}.wo_b.weight": (hidden, groups * rank)}
+    if positions == 128:
+        found |= compressor(f"{prefix}.compressor", hidden, positions, head)
+    if positions == 4:
+        found |= compressor(f"{prefix}.compressor", hidden, positions, 2 * head)
+        found |= compressor(f"{prefix}.indexer.compressor", hidden, positions, 2 * 128)
+        found |= {
+            f"{prefix}.indexer.wq_b.weight": (64 * 128, query), f"{prefix}.indexer.weights_proj.weight": (64, hidden)}
+    return found
+
+
+def deepseek_v4() -> tuple[str, dict, Tensors]:
+    hidden, ratios, count, width, streams = 4096, [4, 128, 4, 128], 12, 2048, 4
+    tensors = {
+        "embed.weight": (VOCABULARY, hidden), "norm.weight": (hidden,), "head.weight": (VOCABULARY, hidden),
+        "hc_head_fn": (streams, streams * hidden), "hc_head_base": (streams,), "hc_head_scale": (1,)}
+    for layer, positions in enumerate(ratios):
+        prefix = f"layers.{layer}"
+        tensors |= {f"{prefix}.attn_norm.weight": (hidden,), f"{prefix}.ffn_norm.weight": (hidden,)}
+        for block in ("attn", "ffn"):
+            mixes = (2 + streams) * streams
+            tensors |= {
+                f"{prefix}.hc_{block}_fn": (mixes, streams * hidden), f"{prefix}.hc_{block}_base": (mixes,),
+                f"{prefix}.hc_{block}_scale": (3,)}
+        names = ("w1", "w3", "w2")
+        tensors |= entries_attention(f"{prefix}.attn", hidden, positions)
+        tensors |= experts(f"{prefix}.ffn", hidden, width, count, names=names)
+        tensors |= ffn(f"{prefix}.ffn.shared_experts", hidden, width, names)
+        tensors[f"{prefix}.ffn.gate.bias"] = (count,)
+    return "DeepSeek-V4-Flash", base(
+        "deepseek_v4", hidden, len(ratios), num_attention_heads=64, num_key_value_heads=1, head_dim=512,
+        q_lora_rank=1024, o_groups=8, o_lora_rank=1024, qk_rope_head_dim=64, sliding_window=128, index_n_heads=64,
+        index_head_dim=128, index_topk=512, compress_ratios=ratios, num_hash_layers=0, n_routed_experts=count,
+        n_shared_experts=1, num_experts_per_tok=6, moe_intermediate_size=width, routed_scaling_factor=1.5,
+        swiglu_limit=10.0, hc_mult=streams, hc_sinkhorn_iters=20, hc_eps=1e-6, scoring_func="sqrtsoftplus",
+        rope_theta=1e4, compress_rope_theta=1.6e5, rope_scaling={
+            "type": "yarn", "factor": 16, "beta_fast": 32, "beta_slow": 1,
+            "original_max_position_embeddings": 65536}), tensors
+
+
 ALL = {
-    "qwen3_moe": qwen3_moe, "deepseek_v3": deepseek_v3, "deepseek_v32": deepseek_v32, "glm4_moe": glm4_moe,
-    "glm_moe_dsa": glm_moe_dsa, "gpt_oss": gpt_oss, "minimax_m2": minimax_m2, "mixtral": mixtral,
+    "qwen3_moe": qwen3_moe, "deepseek_v3": deepseek_v3, "deepseek_v32": deepseek_v32, "deepseek_v4": deepseek_v4,
+    "glm4_moe": glm4_moe, "glm_moe_dsa": glm_moe_dsa, "gpt_oss": gpt_oss, "minimax_m2": minimax_m2, "mixtral": mixtral,
     "qwen3_5_moe": qwen3_5_moe}

@@ -24,6 +24,8 @@ extension Limits {
         public static let chosenPositionsMax = 1 << 16
         /// Positions of one block of the key-value cache.
         public static let keyValueBlockPositions = 64
+        /// Most positions of a block of a cache whose keys stand for several positions each.
+        public static let entryBlockPositionsMax = 1 << 16
         /// Rows whose logits are computed together: bounds the memory for scoring long prompts.
         public static let logitRowsMax = 16
         /// Rows of the embedding that are read where they lie before their pages are given back: each makes the system

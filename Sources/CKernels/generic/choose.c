@@ -53,21 +53,21 @@ static void copy_lane(
 
 void colony_gather_keys(
     const colony_key_value_layout *l, size_t number_bytes, void *const *blocks, const uint32_t *positions, size_t count,
-    void *target) {
+    void *target, size_t target_positions, size_t first) {
     const size_t panel_bytes = l->key_dim * COLONY_LANES * number_bytes;
     for (size_t i = 0; i < count; i++) {
-        const size_t position = positions[i] % l->positions;
+        const size_t position = positions[i] % l->positions, place = first + i;
         const unsigned char *block = blocks[positions[i] / l->positions];
         const unsigned char *source =
             block + position / COLONY_LANES * panel_bytes + position % COLONY_LANES * number_bytes;
         unsigned char *key =
-            (unsigned char *)target + i / COLONY_LANES * panel_bytes + i % COLONY_LANES * number_bytes;
+            (unsigned char *)target + place / COLONY_LANES * panel_bytes + place % COLONY_LANES * number_bytes;
         if (number_bytes == 4) copy_lane(source, key, l->key_dim, 4);
         if (number_bytes == 2) copy_lane(source, key, l->key_dim, 2);
         if (number_bytes != 1) continue;
         copy_lane(source, key, l->key_dim, 1);
         __builtin_memcpy(
-            (unsigned char *)target + l->positions * l->key_dim + i * sizeof(float),
+            (unsigned char *)target + target_positions * l->key_dim + place * sizeof(float),
             block + l->positions * l->key_dim + position * sizeof(float), sizeof(float));
     }
 }

@@ -138,6 +138,20 @@ typedef struct colony_convolution_arguments {
     size_t rows;
 } colony_convolution_arguments;
 
+/// Compressed keys of one sequence; see `operations/compression.h`. A row is [dims], where windows overlap [2][dims].
+typedef struct colony_compression_arguments {
+    const float *_Nullable keys; // [rows][row]
+    const float *_Nullable gates; // [rows][row]
+    const float *_Nullable bias; // [positions][row]
+    float *_Nullable state; // [3][dims]: of the entry that comes next; where windows overlap, then of the one after it
+    float *_Nullable entries; // [entries][dims]: those that the rows complete
+    size_t rows;
+    size_t position; // of the first row
+    size_t positions; // of a window, at least 1
+    size_t dims;
+    int overlaps;
+} colony_compression_arguments;
+
 /// The gated delta rule of one head over the rows of one sequence; see `operations/delta.h`. What belongs to the next
 /// row is `…_stride` floats further on.
 typedef struct colony_delta_arguments {
@@ -207,6 +221,7 @@ typedef struct colony_kernel_table {
         const float *input, const float *weight, const float *bias, float epsilon, float *output, size_t width);
     void (*l2_norm)(float *row, float scale, float epsilon, size_t width); // in place
     void (*causal_convolution)(const colony_convolution_arguments *arguments, size_t first_channel, size_t count);
+    void (*compress)(const colony_compression_arguments *arguments, size_t first_dim, size_t count);
     void (*delta_gates)(const float *rates, const float *bias, float *decay, float *beta, size_t count); // in place
     void (*delta_rule)(const colony_delta_arguments *arguments, size_t first_group, size_t count); // 16 dimensions each
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
@@ -275,10 +290,10 @@ void colony_pack_blocks(
 void colony_choose_greatest(const float *values, size_t count, size_t chosen, uint32_t *indices);
 
 /// Copies the keys of `count` positions of one key head, in which the values lie, beside each other into the block
-/// `target`. 8-bit keys bring their scales.
+/// `target` of `target_positions`, from place `first` of it on. 8-bit keys bring their scales.
 void colony_gather_keys(
     const colony_key_value_layout *layout, size_t number_bytes, void *_Nonnull const *_Nonnull blocks,
-    const uint32_t *positions, size_t count, void *target);
+    const uint32_t *positions, size_t count, void *target, size_t target_positions, size_t first);
 
 /// One panel of integer codes, `bits` (4 or 8) each: [columns][16 rows], a byte each, to [columns / 32][codes of 16
 /// rows]; `columns` is a multiple of 32.

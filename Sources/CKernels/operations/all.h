@@ -26,6 +26,7 @@
 #include "elementwise.h"
 #include "norm.h"
 #include "convolution.h"
+#include "compression.h"
 #include "delta.h"
 #include "router.h"
 #include "streams.h"
@@ -81,6 +82,7 @@ static const colony_kernel_table table = {
     .layer_norm = layer_norm,
     .l2_norm = l2_norm,
     .causal_convolution = causal_convolution,
+    .compress = compress,
     .delta_gates = delta_gates,
     .delta_rule = delta_rule,
     .rotate = rotate,

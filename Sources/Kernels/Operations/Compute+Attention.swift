@@ -4,6 +4,8 @@ import CKernels
 /// then values as [kvHead][position][valueDim], then, with `int8`, the scales of the keys and those of the values.
 /// Where values lie in the keys there are only keys and their scales. Index keys, if there are any, come last, as keys.
 public struct KeyValueLayout: Hashable, Sendable {
+    /// Keys of so many positions lie beside each other.
+    public static let panelPositions = panelRows
     /// How numbers are stored.
     public let format: KeyValueFormat
     /// Key/value heads.

@@ -11,6 +11,12 @@ public final class PositionChoices: Sendable {
     /// Makes room for `rowCount` rows of `count` positions; earlier choices are lost when that needs new memory.
     public func reserve(rowCount: Int, count: Int) { positions.reserve(rowCount * count) }
 
+    /// Sets the positions of a row, ascending.
+    package func set(_ chosen: [Int], row: Int) {
+        let target = self.row(row, count: chosen.count)
+        for (index, position) in chosen.enumerated() { target[index] = UInt32(position) }
+    }
+
     /// The `count` positions of a row, ascending.
     func row(_ row: Int, count: Int) -> UnsafeMutablePointer<UInt32> { positions.base + row * count }
 }
@@ -19,8 +25,8 @@ public final class PositionChoices: Sendable {
 /// for each call that runs at a time.
 public struct SparseScratch {
     fileprivate let scores = GrowingBuffer<Float>()
-    fileprivate let keys = GrowingBuffer<UInt8>()
-    fileprivate let blocks = GrowingBuffer<UnsafeMutableRawPointer>()
+    let keys = GrowingBuffer<UInt8>()
+    let blocks = GrowingBuffer<UnsafeMutableRawPointer>()
 
     /// Empty scratch.
     public init() {}
@@ -146,7 +152,7 @@ extension Compute {
                 colony_gather_keys(
                     keys, layout.format.numberBytes, spans[row].blocks,
                     choices.row(firstRow + row, count: count) + first, min(layout.blockPositions, count - first),
-                    blocks[task])
+                    blocks[task], layout.blockPositions, 0)
             }
         }
         var found = 0

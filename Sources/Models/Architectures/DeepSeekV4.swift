@@ -1,9 +1,13 @@
 import Basics
 import Kernels
 
-/// What `config.json` of DeepSeek-V4 (DeepSeek-AI, 2026) says, as published or as transformers 5 writes it. The family
-/// is not served yet: the streams, the router and the activation have their kernels, blocks for compressed keys and
-/// values are missing.
+/// DeepSeek-V4 (DeepSeek-AI, 2026): a residual of several streams, attention over the last keys and over entries that
+/// stand for earlier ones, and first layers whose experts the token itself names.
+let describeDeepSeekV4: Architecture = { configuration, tensorNames throws(ModelError) in
+    try DeepSeekV4Configuration(configuration).describe(configuration, tensorNames)
+}
+
+/// What `config.json` of DeepSeek-V4 says, as published or as transformers 5 writes it.
 package struct DeepSeekV4Configuration: Sendable {
     /// What a layer sees beside the last tokens.
     package enum Compression: Hashable, Sendable {
@@ -13,6 +17,14 @@ package struct DeepSeekV4Configuration: Sendable {
         case chosen(positions: Int)
         /// Nothing.
         case none
+
+        /// Positions that an entry stands for; nil where there are none.
+        package var positions: Int? {
+            switch self {
+            case .all(let positions), .chosen(let positions): positions
+            case .none: nil
+            }
+        }
     }
 
     /// What picks entries: small heads that score them, and how many are picked.
@@ -51,25 +63,27 @@ package struct DeepSeekV4Configuration: Sendable {
     package let activation: GatedActivation
     /// How scores choose and weigh experts.
     package let router: RouterRule
+    /// Positions of a block of entries: whole panels of those of every layer.
+    package let blockPositions: Int
 
     /// Reads and checks the keys.
     package init(_ configuration: ConfigurationReader) throws(ModelError) {
         let layerCount = try configuration.integer("num_hidden_layers", in: 1...Limits.Models.layersMax)
+        try Self.refuseVariants(configuration)
         _ = try configuration.choice("scoring_func", of: ["sqrtsoftplus"], default: "sqrtsoftplus")
         _ = try configuration.choice("topk_method", of: ["noaux_tc"], default: "noaux_tc")
         compressions = try Self.compressions(configuration, layerCount: layerCount)
+        blockPositions = try Self.blockPositions(compressions)
         hasNamedExperts = try Self.namedExperts(configuration, layerCount: layerCount)
         headCount = try configuration.integer("num_attention_heads", in: 1...Limits.Models.headsMax)
-        headWidth = try configuration.integer("head_dim", in: 2...Limits.Models.widthMax, default: 512)
+        headWidth = try AttentionReader.headWidth(
+            configuration.filling(["head_dim": 512]), hiddenSize: 0, headCount: headCount)
         queryRank = try configuration.integer("q_lora_rank", in: 1...Limits.Models.widthMax, default: 1024)
         outputGroups = try Self.outputGroups(configuration, headCount: headCount)
         windowTokens = try configuration.integer(
             "sliding_window", in: 1...Limits.Models.contextTokensMax, default: 128)
-        indexer = Indexer(
-            headCount: try configuration.integer("index_n_heads", in: 1...Limits.Models.headsMax, default: 64),
-            headWidth: try configuration.integer("index_head_dim", in: 2...Limits.Models.widthMax, default: 128),
-            chosenCount: try configuration.integer("index_topk", in: 1...Limits.Models.contextTokensMax, default: 512))
         (rotary, compressedRotary) = try Self.rotaries(configuration, headWidth: headWidth)
+        indexer = try Self.indexer(configuration, rotaryWidth: 2 * rotary.inverseFrequencies.count)
         streams = StreamRule(
             streamCount: try configuration.integer("hc_mult", in: 1...StreamRule.streamCountMax, default: 4),
             roundCount: try configuration.integer("hc_sinkhorn_iters", in: 1...100, default: 20),
@@ -79,7 +93,7 @@ package struct DeepSeekV4Configuration: Sendable {
             scoring: .sqrtSoftplus,
             expertsPerToken: try configuration.integer(
                 "num_experts_per_tok", in: 1...Limits.Models.expertsMax, default: 6),
-            normalises: try configuration.bool("norm_topk_prob", default: true), normaliserEpsilon: 1e-20,
+            normalises: true, normaliserEpsilon: 1e-20,
             scale: Float(try configuration.number("routed_scaling_factor", default: 1.5)))
     }
 }
@@ -96,9 +110,13 @@ extension DeepSeekV4Configuration {
     ) throws(ModelError) -> [Compression] {
         let rates = try configuration.object("compress_rates") ?? ConfigurationReader(JSON.array([]))
         let positions = 1...Limits.Models.contextTokensMax
+        func rate(_ type: String, _ key: String, _ fallback: Int) throws(ModelError) -> Int {
+            try configuration.integer(
+                key, in: positions, default: rates.integer(type, in: positions, default: fallback))
+        }
         let ofType: [String: Compression] = [
-            slidingOnly: .none, sparse: .chosen(positions: try rates.integer(sparse, in: positions, default: 4)),
-            heavy: .all(positions: try rates.integer(heavy, in: positions, default: 128)),
+            slidingOnly: .none, sparse: .chosen(positions: try rate(sparse, "compress_rate_csa", 4)),
+            heavy: .all(positions: try rate(heavy, "compress_rate_hca", 128)),
         ]
         if let types = try configuration.layerTypes(of: [slidingOnly, sparse, heavy], layerCount: layerCount) {
             return types.compactMap { ofType[$0] }
@@ -122,6 +140,57 @@ extension DeepSeekV4Configuration {
             found.append(compression)
         }
         return found
+    }
+
+    /// Keys that stand for another computation than that of the published models.
+    private static func refuseVariants(_ configuration: ConfigurationReader) throws(ModelError) {
+        for key in ["num_key_value_heads", "n_shared_experts"] {
+            let count = try configuration.integer(key, in: 0...Limits.Models.headsMax, default: 1)
+            guard count == 1 else {
+                throw .configurationUnsupported(key: key, found: String(count), supported: ["1"])
+            }
+        }
+        for (key, expected) in [("attention_bias", false), ("mlp_bias", false), ("norm_topk_prob", true)] {
+            let found = try configuration.bool(key, default: expected)
+            guard found == expected else {
+                throw .configurationUnsupported(key: key, found: "\(found)", supported: ["\(expected)"])
+            }
+        }
+    }
+
+    /// The least number of positions that are whole panels of every layer's entries.
+    private static func blockPositions(_ compressions: [Compression]) throws(ModelError) -> Int {
+        var common = 1
+        for compression in compressions {
+            guard let positions = compression.positions else { continue }
+            common = common / greatestCommonDivisor(common, positions) * positions
+            guard common <= Limits.Models.entryBlockPositionsMax / KeyValueLayout.panelPositions else {
+                throw .configurationUnsupported(
+                    key: "compress_rates", found: "a common multiple of \(common)",
+                    supported: ["up to \(Limits.Models.entryBlockPositionsMax / KeyValueLayout.panelPositions)"])
+            }
+        }
+        return common * KeyValueLayout.panelPositions
+    }
+
+    private static func greatestCommonDivisor(_ left: Int, _ right: Int) -> Int {
+        right == 0 ? left : greatestCommonDivisor(right, left % right)
+    }
+
+    private static func indexer(
+        _ configuration: ConfigurationReader, rotaryWidth: Int
+    ) throws(ModelError) -> Indexer {
+        let indexer = Indexer(
+            headCount: try configuration.integer("index_n_heads", in: 1...Limits.Models.headsMax, default: 64),
+            headWidth: try configuration.integer("index_head_dim", in: 2...Limits.Models.widthMax, default: 128),
+            chosenCount: try configuration.integer(
+                "index_topk", in: 1...Limits.Models.chosenPositionsMax, default: 512))
+        guard indexer.headWidth >= rotaryWidth else {
+            throw .configurationInvalid(
+                key: "index_head_dim", found: String(indexer.headWidth),
+                expected: "no less than qk_rope_head_dim, \(rotaryWidth)")
+        }
+        return indexer
     }
 
     /// `mlp_layer_types`, or the first `num_hash_layers`.
@@ -155,8 +224,12 @@ extension DeepSeekV4Configuration {
         let scaling = try configuration.object("rope_scaling")
         let compress = try parameters?.object("compress") ?? scaling
         let dimensions: Int
-        if configuration.value("qk_rope_head_dim") != nil {
-            dimensions = try configuration.integer("qk_rope_head_dim", in: 2...headWidth)
+        let key = "qk_rope_head_dim"
+        if configuration.value(key) != nil {
+            dimensions = try configuration.integer(key, in: 2...headWidth)
+            guard dimensions % 2 == 0 else {
+                throw .configurationInvalid(key: key, found: String(dimensions), expected: "an even number")
+            }
         } else {
             dimensions = try RotaryDescription.rotatedDimensions(
                 main ?? configuration, headWidth: headWidth, fallback: 0.125)

@@ -17,6 +17,7 @@ extension AttentionDescription {
     /// Reads the weights of the block.
     func load(_ model: ModelDescription, _ checkpoint: Checkpoint) throws(WeightsError) -> any AttentionBlock {
         switch self {
+        case .compressed(let shape): try CompressedAttentionBlock(shape, model: model, checkpoint)
         case .gatedDelta(let shape): try GatedDeltaBlock(shape, model: model, checkpoint)
         case .groupedQuery(let shape): try GroupedQueryAttentionBlock(shape, model: model, checkpoint)
         case .latent(let shape): try LatentAttentionBlock(shape, model: model, checkpoint)

@@ -13,6 +13,8 @@ final class MixtureBlock: Sendable {
     private let router: PackedMatrix
     private let routerBias: [Float]?
     private let choiceBias: [Float]?
+    /// `[vocabularySize][expertsPerToken]`.
+    private let table: [Int32]?
     private let sharedExpert: DenseFeedForwardBlock?
     private let sharedExpertGate: PackedMatrix?
 
@@ -25,6 +27,10 @@ final class MixtureBlock: Sendable {
         }
         routerBias = try bias(shape.router.biasName)
         choiceBias = try bias(shape.router.choiceBiasName)
+        table = try shape.router.tableName.map { name throws(WeightsError) in
+            try checkpoint.numbers(
+                name, shape: [model.vocabularySize, shape.expertsPerToken], below: shape.expertCount)
+        }
         sharedExpert = try shape.sharedExpert.map { shared throws(WeightsError) in
             try DenseFeedForwardBlock(shared, model: model, checkpoint)
         }
@@ -33,7 +39,7 @@ final class MixtureBlock: Sendable {
         }
     }
 
-    /// Routes the `normed` rows of `range`, hands them to the experts, and adds the shared expert's to `hidden`.
+    /// Routes the `normed` rows of `range`, hands them to the experts, and adds the shared expert's to `state.sum`.
     func begin(
         layer: LayerIndex, slot: Int, rows range: Range<Int>, _ state: ForwardState, _ experts: any ExpertBackend
     ) throws(ExpertBackendError) {
@@ -50,7 +56,7 @@ final class MixtureBlock: Sendable {
         guard let sharedExpert else { return }
         state.phases.denseSeconds += timed {
             sharedExpert.forward(rows: range, state, scales: sharedExpertScales(range, state))
-            state.compute.add(state.projected.view(range), to: state.hidden.view(range))
+            state.compute.add(state.projected.view(range), to: state.sum(range))
         }
     }
 
@@ -67,8 +73,17 @@ final class MixtureBlock: Sendable {
     private func route(_ range: Range<Int>, _ state: ForwardState, _ routing: inout Routing) {
         let logits = state.routerLogits.view(range, width: shape.expertCount)
         state.compute.linear(router, input: state.normed.view(range), output: logits, bias: routerBias)
-        state.compute.route(
-            shape.router.rule, logits: logits, bias: choiceBias, experts: &routing.experts, weights: &routing.weights)
+        if let table {
+            routing.experts = state.tokens[range].flatMap { token in
+                table[Int(token) * shape.expertsPerToken..<(Int(token) + 1) * shape.expertsPerToken]
+            }
+            state.compute.weigh(
+                shape.router.rule, logits: logits, experts: routing.experts, weights: &routing.weights)
+        } else {
+            state.compute.route(
+                shape.router.rule, logits: logits, bias: choiceBias, experts: &routing.experts,
+                weights: &routing.weights)
+        }
         state.record.note(routing, rows: range)
     }
 }

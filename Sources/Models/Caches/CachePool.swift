@@ -36,7 +36,7 @@ public final class CachePool: @unchecked Sendable {
     /// each.
     /// - Returns: nil if the system does not grant the address space.
     public init?(layouts: [LayerCacheLayout], byteCount: Int, sequencesMax: Int = 1) {
-        let positions = Set(layouts.compactMap(\.keyValues?.blockPositions))
+        let positions = Set(layouts.compactMap(\.blockPositions))
         precondition(positions.count <= 1, "all layers share one block size")
         self.layouts = layouts
         blockPositions = positions.first ?? Limits.Models.keyValueBlockPositions

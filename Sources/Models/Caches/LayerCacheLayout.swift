@@ -1,19 +1,29 @@
 import Basics
 public import Kernels
 
-/// What a layer keeps of a sequence from step to step: keys and values of every position, a state that each token
-/// changes, both, or nothing.
+/// What a layer keeps of a sequence from step to step: keys and values of every position or of every so many, those of
+/// the last positions alone, a state that each token changes, several of these, or nothing.
 public struct LayerCacheLayout: Hashable, Sendable {
     /// How keys and values lie in a block of positions; nil if the layer keeps none.
     public let keyValues: KeyValueLayout?
-    /// Size of the recurrent state, one per sequence, in bytes; zeros before the first position.
+    /// Positions that each of these keys and values stands for.
+    public let positionsPerKey: Int
+    /// How the keys of the last positions lie at the beginning of the state, where they take each other's places: that
+    /// of position p is p modulo their number; nil if the layer keeps none.
+    public let window: KeyValueLayout?
+    /// Size of the state, one per sequence, in bytes, keys of the last positions included; zeros before the first
+    /// position.
     public let stateBytes: Int
 
-    /// Keeps either, both or nothing.
-    public init(keyValues: KeyValueLayout? = nil, stateBytes: Int = 0) {
-        precondition(stateBytes >= 0, "a size")
+    /// Keeps any of these or nothing; `stateBytes` are those beside the window.
+    public init(
+        keyValues: KeyValueLayout? = nil, positionsPerKey: Int = 1, window: KeyValueLayout? = nil, stateBytes: Int = 0
+    ) {
+        precondition(stateBytes >= 0 && positionsPerKey > 0, "a size")
         self.keyValues = keyValues
-        self.stateBytes = stateBytes
+        self.positionsPerKey = positionsPerKey
+        self.window = window
+        self.stateBytes = stateBytes + (window.map(Self.windowBytes) ?? 0)
     }
 
     /// Keys and values of every position.
@@ -22,11 +32,21 @@ public struct LayerCacheLayout: Hashable, Sendable {
     /// A state of so many bytes.
     public static func recurrent(byteCount: Int) -> LayerCacheLayout { LayerCacheLayout(stateBytes: byteCount) }
 
+    /// Where the state begins that is not the window, in bytes.
+    var ownStateOffset: Int { window.map(Self.windowBytes) ?? 0 }
+
+    /// Positions of a block; nil if the layer keeps no keys in blocks.
+    var blockPositions: Int? { keyValues.map { $0.blockPositions * positionsPerKey } }
+
     /// Size of the layer's share of a block of positions, in bytes.
     public var blockBytes: Int { keyValues?.blockBytes ?? 0 }
 
     /// What the state takes among those of other layers: whole lines of memory.
-    var stateStride: Int { (stateBytes + Self.lineBytes - 1) / Self.lineBytes * Self.lineBytes }
+    var stateStride: Int { Self.wholeLines(stateBytes) }
+
+    private static func windowBytes(_ layout: KeyValueLayout) -> Int { wholeLines(layout.blockBytes) }
+
+    private static func wholeLines(_ bytes: Int) -> Int { (bytes + lineBytes - 1) / lineBytes * lineBytes }
 
     private static let lineBytes = 64
 }
@@ -35,15 +55,19 @@ extension Sequence<LayerCacheLayout> {
     /// Size of one block of positions, all layers together, in bytes.
     public var blockBytes: Int { reduce(0) { $0 + $1.blockBytes } }
 
-    /// Size of what is kept of one position in all layers, in bytes; recurrent states do not grow.
-    public var positionBytes: Int { reduce(0) { $0 + ($1.keyValues?.positionBytes ?? 0) } }
+    /// Size of what is kept of one position in all layers, in bytes; recurrent states do not grow. Where a layer's key
+    /// stands for several positions, the share of one, rounded up in all.
+    public var positionBytes: Int {
+        let positions = compactMap(\.blockPositions).first ?? 1
+        return (blockBytes + positions - 1) / positions
+    }
 
     /// Size of the recurrent states of one sequence in all layers, in bytes.
     public var stateBytes: Int { reduce(0) { $0 + $1.stateStride } }
 
     /// How large a pool must be for each sequence of so many positions, in bytes; `CachePool` says how it is divided.
     public func byteCount(ofPositions count: Int) -> Int {
-        let positions = compactMap(\.keyValues?.blockPositions).first ?? 1
+        let positions = compactMap(\.blockPositions).first ?? 1
         return (count / positions + 2) * blockBytes + (blockBytes == 0 ? 1 : 2) * stateBytes
     }
 }

@@ -62,6 +62,23 @@ public final class SequenceCache: @unchecked Sendable {
         (table(layer: layer)[position / pool.blockPositions], position % pool.blockPositions)
     }
 
+    /// Where key `number` of `layer` is stored, of those that each stand for several positions.
+    func place(ofKey number: Int, layer: Int) -> (block: UnsafeMutableRawPointer, offset: Int) {
+        let perBlock = layout(layer: layer).blockPositions
+        return (table(layer: layer)[number / perBlock], number % perBlock)
+    }
+
+    /// How many layers there are.
+    var layerCount: Int { pool.layouts.count }
+
+    /// The blocks of `layer` that the sequence holds, in order of position.
+    func blockPointers(layer: Int) -> UnsafeBufferPointer<UnsafeMutableRawPointer> {
+        UnsafeBufferPointer(start: table(layer: layer), count: blocks.count)
+    }
+
+    /// What `layer` keeps.
+    func cacheLayout(layer: Int) -> LayerCacheLayout { pool.layouts[layer] }
+
     /// How keys and values of `layer`, which has some, lie in a block.
     func layout(layer: Int) -> KeyValueLayout {
         guard let layout = pool.layouts[layer].keyValues else { preconditionFailure("layer \(layer) keeps no keys") }
@@ -77,6 +94,11 @@ public final class SequenceCache: @unchecked Sendable {
     func state(layer: Int) -> UnsafeMutableRawPointer {
         guard let state else { preconditionFailure("room is reserved before a step") }
         return pool.pointer(state: state, layer: layer)
+    }
+
+    /// What `layer` keeps in its state beside the keys of the last positions.
+    func ownState(layer: Int) -> UnsafeMutablePointer<Float> {
+        (state(layer: layer) + pool.layouts[layer].ownStateOffset).assumingMemoryBound(to: Float.self)
     }
 
     /// A step begins whose first position of this sequence is `position`.

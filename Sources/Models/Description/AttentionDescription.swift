@@ -2,6 +2,8 @@ import Kernels
 
 /// What lets the tokens of a sequence see each other in a layer.
 public enum AttentionDescription: Sendable {
+    /// Softmax attention over the last keys and over entries that stand for windows of positions.
+    case compressed(CompressedAttentionDescription)
     /// A recurrent state that each token corrects.
     case gatedDelta(GatedDeltaDescription)
     /// Softmax attention over keys and values of the sequence.
@@ -12,6 +14,7 @@ public enum AttentionDescription: Sendable {
     /// Its rotary positions; nil if it has none.
     var rotary: RotaryDescription? {
         switch self {
+        case .compressed(let shape): shape.rotary
         case .gatedDelta: nil
         case .groupedQuery(let shape): shape.rotary
         case .latent(let shape): shape.rotary
@@ -22,13 +25,14 @@ public enum AttentionDescription: Sendable {
     var sharedLayer: Int? {
         switch self {
         case .groupedQuery(let shape): shape.sharedLayer
-        case .gatedDelta, .latent: nil
+        case .compressed, .gatedDelta, .latent: nil
         }
     }
 
     /// How wide the buffers must be that it works in.
     var workspace: AttentionWorkspace {
         switch self {
+        case .compressed(let shape): AttentionWorkspace(shape)
         case .gatedDelta(let shape):
             AttentionWorkspace(
                 attended: shape.heads.valueWidth, mixed: shape.heads.mixedWidth, convolved: shape.heads.mixedWidth,
@@ -82,6 +86,16 @@ struct AttentionWorkspace {
     var indexWeights = 0
     /// Positions that a token looks at where it does not look at all.
     var chosenCount = 0
+    /// The keys, and as many gates, that entries are made of.
+    var entryKey = 0
+    /// An entry.
+    var entry = 0
+    /// The same of an indexer.
+    var indexEntryKey = 0
+    /// An entry of an indexer.
+    var indexEntry = 0
+    /// What all groups of heads make of a token.
+    var narrowOutput = 0
 
     /// Wide enough for either.
     func union(_ other: AttentionWorkspace) -> AttentionWorkspace {
@@ -92,6 +106,22 @@ struct AttentionWorkspace {
             mixed: max(mixed, other.mixed), convolved: max(convolved, other.convolved), gate: max(gate, other.gate),
             decay: max(decay, other.decay), indexQuery: max(indexQuery, other.indexQuery),
             indexKey: max(indexKey, other.indexKey), indexWeights: max(indexWeights, other.indexWeights),
-            chosenCount: max(chosenCount, other.chosenCount))
+            chosenCount: max(chosenCount, other.chosenCount), entryKey: max(entryKey, other.entryKey),
+            entry: max(entry, other.entry), indexEntryKey: max(indexEntryKey, other.indexEntryKey),
+            indexEntry: max(indexEntry, other.indexEntry), narrowOutput: max(narrowOutput, other.narrowOutput))
+    }
+}
+
+extension AttentionWorkspace {
+    fileprivate init(_ shape: CompressedAttentionDescription) {
+        let indexer = shape.entries?.indexer
+        self.init(
+            query: shape.headCount * shape.headWidth, key: shape.headWidth,
+            attended: shape.headCount * shape.headWidth, narrowQuery: shape.queryRank,
+            indexQuery: indexer.map { $0.headCount * $0.width } ?? 0, indexWeights: indexer?.headCount ?? 0,
+            chosenCount: indexer?.chosenCount ?? 0, entryKey: shape.entries?.compressor.shape.width ?? 0,
+            entry: shape.entries?.compressor.shape.dims ?? 0, indexEntryKey: indexer?.compressor.shape.width ?? 0,
+            indexEntry: indexer?.compressor.shape.dims ?? 0,
+            narrowOutput: shape.outputGroups.count * shape.outputGroups.rank)
     }
 }

@@ -57,14 +57,21 @@ public struct RouterDescription: Hashable, Sendable {
     /// What is added to the scores for the choice of experts, but not to their weights, `[experts]` (Wang et al., arXiv
     /// 2408.15664); nil if nothing is.
     public let choiceBiasName: String?
+    /// The experts of each token, where the token itself names them and scores only weigh them:
+    /// `[vocabularySize, expertsPerToken]`, whole numbers (DeepSeek-V4); nil where scores choose.
+    public let tableName: String?
     /// How scores are made, and how they choose and weigh experts.
     public let rule: RouterRule
 
     /// Describes a router.
-    public init(weightName: String, biasName: String? = nil, choiceBiasName: String? = nil, rule: RouterRule) {
+    public init(
+        weightName: String, biasName: String? = nil, choiceBiasName: String? = nil, tableName: String? = nil,
+        rule: RouterRule
+    ) {
         self.weightName = weightName
         self.biasName = biasName
         self.choiceBiasName = choiceBiasName
+        self.tableName = tableName
         self.rule = rule
     }
 }

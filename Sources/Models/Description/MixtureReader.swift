@@ -52,14 +52,15 @@ struct MixtureReader {
     }
 
     /// The mixture of a layer whose experts are under `prefix.experts`, as one by one with `names` or for all together,
-    /// and whose router is `prefix.gate`; `choiceBias` and `sharedExpertGate` are named
+    /// and whose router is `prefix.gate`; `choiceBias`, `table` and `sharedExpertGate` are named
     /// below `prefix`.
     func layer(
-        prefix: String, names: ProjectionNames = .words, choiceBias: String? = nil,
+        prefix: String, names: ProjectionNames = .words, choiceBias: String? = nil, table: String? = nil,
         sharedExpert: GatedFeedForwardDescription? = nil, sharedExpertGate: String? = nil
     ) -> FeedForwardDescription {
         let router = RouterDescription(
-            weightName: prefix + ".gate.weight", choiceBiasName: choiceBias.map { "\(prefix).\($0)" }, rule: rule)
+            weightName: prefix + ".gate.weight", choiceBiasName: choiceBias.map { "\(prefix).\($0)" },
+            tableName: table.map { "\(prefix).\($0)" }, rule: rule)
         return layer(
             router: router, storage: storage(prefix: prefix + ".experts", names: names), sharedExpert: sharedExpert,
             sharedExpertGateName: sharedExpertGate.map { "\(prefix).\($0)" })

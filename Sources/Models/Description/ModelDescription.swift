@@ -26,6 +26,8 @@ public struct ModelDescription: Sendable {
     public let layers: [LayerDescription]
     /// The different rotary positions of the layers, each once.
     public let rotaries: [RotaryDescription]
+    /// The streams of the residual, if it is several.
+    public let streams: StreamsDescription?
     /// What whoever serves the model should know, a sentence each.
     public let notices: [String]
 
@@ -33,7 +35,7 @@ public struct ModelDescription: Sendable {
     public init(
         family: String, hiddenSize: Int, vocabularySize: Int, contextTokensMax: Int, normEpsilon: Float,
         normOffset: Float = 0, embeddingName: String, finalNormName: String, headName: String,
-        layers: [LayerDescription], notices: [String] = []
+        layers: [LayerDescription], streams: StreamsDescription? = nil, notices: [String] = []
     ) {
         self.family = family
         self.hiddenSize = hiddenSize
@@ -46,6 +48,7 @@ public struct ModelDescription: Sendable {
         self.finalNormName = finalNormName
         self.headName = headName
         self.layers = layers
+        self.streams = streams
         rotaries = layers.compactMap(\.attention.rotary).reduce(into: []) { distinct, rotary in
             if !distinct.contains(rotary) { distinct.append(rotary) }
         }
@@ -58,7 +61,8 @@ public struct ModelDescription: Sendable {
     }
 }
 
-/// One pre-norm layer: `x += attention(norm(x)); x += feedForward(norm(x))`.
+/// One pre-norm layer: `x += attention(norm(x)); x += feedForward(norm(x))`; where the residual is several streams, x
+/// is a mean of them.
 public struct LayerDescription: Sendable {
     /// Norm before attention, `[hiddenSize]`.
     public let attentionNormName: String
@@ -68,16 +72,23 @@ public struct LayerDescription: Sendable {
     public let feedForwardNormName: String
     /// The feed-forward block.
     public let feedForward: FeedForwardDescription
+    /// How streams meet the attention block; nil where there is one.
+    public let attentionStreams: StreamNames?
+    /// How streams meet the feed-forward block; nil where there is one.
+    public let feedForwardStreams: StreamNames?
 
     /// Describes a layer.
     public init(
         attentionNormName: String, attention: AttentionDescription, feedForwardNormName: String,
-        feedForward: FeedForwardDescription
+        feedForward: FeedForwardDescription, attentionStreams: StreamNames? = nil,
+        feedForwardStreams: StreamNames? = nil
     ) {
         self.attentionNormName = attentionNormName
         self.attention = attention
         self.feedForwardNormName = feedForwardNormName
         self.feedForward = feedForward
+        self.attentionStreams = attentionStreams
+        self.feedForwardStreams = feedForwardStreams
     }
 }
 

@@ -39,4 +39,37 @@ struct WeightFile: Sendable {
         }
         return Tensor(name: name, shape: shape, source: .stored(rows))
     }
+
+    /// The whole numbers of the tensor `description`, each from 0 to below `limit`.
+    func numbers(
+        _ description: TensorDescription, shape: [Int], below limit: Int
+    ) throws(WeightsError) -> [Int32] {
+        guard description.shape == shape else {
+            throw .shapeMismatch(
+                tensor: description.name, file: file.path, expected: shape, found: description.shape)
+        }
+        guard description.elementType == "I64" || description.elementType == "I32" else {
+            throw .elementTypeUnsupported(
+                tensor: description.name, file: file.path, type: description.elementType, supported: ["I32", "I64"])
+        }
+        let start = dataStart + description.dataOffset
+        let range = start..<start + description.byteCount
+        try file.populate(range, tensor: description.name)
+        defer { file.giveBack(range) }
+        let bytes = file.bytes(range)
+        var numbers: [Int32] = []
+        numbers.reserveCapacity(shape.reduce(1, *))
+        for index in 0..<shape.reduce(1, *) {
+            let number =
+                description.elementType == "I64"
+                ? bytes.element(index, as: Int64.self) : Int64(bytes.element(index, as: Int32.self))
+            guard number >= 0, number < Int64(limit) else {
+                throw .tensorContentInvalid(
+                    tensor: description.name, file: file.path,
+                    reason: "number \(index) is \(number), expected from 0 to \(limit - 1)")
+            }
+            numbers.append(Int32(truncatingIfNeeded: number))
+        }
+        return numbers
+    }
 }

@@ -295,6 +295,23 @@ static void compare_recurrence(size_t key_dim, size_t value_dim) {
     free(input), free(gates), free(start), free(weights), free(states[0]), free(states[1]);
 }
 
+/// Eleven rows, windows of four.
+static void compare_compression(size_t dims, int overlaps) {
+    const size_t width = overlaps ? 2 * dims : dims;
+    float *keys = random_floats(11 * width), *gates = random_floats(11 * width), *bias = random_floats(4 * width);
+    float *states[2] = {random_floats(6 * dims), random_floats(6 * dims)};
+    for (int side = 0; side < 2; side++) {
+        const colony_compression_arguments arguments = {
+            .keys = keys, .gates = gates, .bias = bias, .state = states[side],
+            .entries = side ? second_result : first_result, .rows = 11, .positions = 4, .dims = dims,
+            .overlaps = overlaps};
+        (side ? neon : generic)->compress(&arguments, 0, dims);
+    }
+    expect_equal("compress", first_result, second_result, 2 * dims);
+    expect_equal("state of compress", states[0], states[1], 3 * width);
+    free(keys), free(gates), free(bias), free(states[0]), free(states[1]);
+}
+
 static void compare_gates(void) {
     float *a = random_floats(1000), *b = random_floats(1000), *rates = random_floats(1000), *bias = random_floats(1000);
     memcpy(first_result, a, 4000), memcpy(second_result, a, 4000);
@@ -384,6 +401,7 @@ int main(void) {
     for (size_t width = 1; width <= 200; width++) compare_rows(width);
     for (size_t dim = 1; dim <= 70; dim += 3) compare_recurrence(71 - dim, dim);
     compare_gates();
+    compare_compression(37, 0), compare_compression(64, 1), compare_compression(5, 1);
     for (size_t streams = 1; streams <= COLONY_STREAMS_MAX; streams++) compare_streams(streams, 9 * streams);
     compare_exponential();
     compare_decode();
