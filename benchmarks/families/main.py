@@ -13,6 +13,7 @@ from pathlib import Path
 import checkpoint
 import context
 import exactness
+import formats
 import shapes
 
 HERE = Path(__file__).resolve().parent
@@ -90,27 +91,33 @@ def weights(fixture: Path) -> str:
 
 
 def speed_results(a: argparse.Namespace) -> dict:
-    names = [REFERENCE] + [name for name in shapes.ALL if name != REFERENCE and a.only in (None, name)]
-    rounds = {name: [] for name in names}
+    """By family and form of the weights, those of the reference first."""
+    pairs = [
+        (family, form) for family in [REFERENCE, *(name for name in shapes.ALL if name != REFERENCE)]
+        if a.only in (None, family) or family == REFERENCE for form in ["bf16", *formats.OF_FAMILY[family]]]
+    rounds = {pair: [] for pair in pairs}
     for index in range(a.rounds):
-        for name in names:
-            rounds[name].append(measured(a, name))
-            print(f"round {index + 1} of {a.rounds}: {name} {rounds[name][-1]}", file=sys.stderr)
-    return {name: {"model": shapes.ALL[name]()[0], "rounds": found} for name, found in rounds.items()}
+        for pair in pairs:
+            rounds[pair].append(measured(a, *pair))
+            print(f"round {index + 1} of {a.rounds}: {pair} {rounds[pair][-1]}", file=sys.stderr)
+    return {
+        f"{family}, {form}": {
+            "family": family, "weights": form, "model": shapes.ALL[family]()[0], "rounds": found}
+        for (family, form), found in rounds.items()}
 
 
-def measured(a: argparse.Namespace, name: str) -> dict:
-    """One family's file is there at a time: each is as large as the memory of a small machine allows."""
-    directory = a.models / name
-    _, configuration, tensors = shapes.ALL[name]()
-    checkpoint.write(directory, configuration, tensors)
+def measured(a: argparse.Namespace, family: str, form: str) -> dict:
+    """One file is there at a time: each is as large as the memory of a small machine allows."""
+    directory = a.models / family
+    _, configuration, tensors = shapes.ALL[family]()
+    checkpoint.write(directory, *formats.ALL[form].applied(configuration, tensors))
     try:
         command = [
             a.programs / "clusterbench", "model", "--model", directory, "-p", str(PROMPT_TOKENS), "-n", str(TOKENS),
             "-b", "1", "--rounds", "3", "--json"]
         results = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["results"]
     except subprocess.CalledProcessError as error:
-        raise SystemExit(f"clusterbench failed for {name}:\n{error.stderr[-2000:]}")
+        raise SystemExit(f"clusterbench failed for {family} in {form}:\n{error.stderr[-2000:]}")
     finally:
         shutil.rmtree(directory)
     prompt, decode = (next(each for each in results if each["kind"] == kind) for kind in ("prompt", "decode"))
@@ -133,30 +140,37 @@ def exactness_table(results: dict) -> list[str]:
 
 def speed_table(results: dict) -> list[str]:
     lines = [
-        "| family | layers of | active bytes | decode | of the read ceiling | per active byte, of "
+        "| family | layers of | weights | active bytes | decode | of the read ceiling | per active byte, of "
         f"`{REFERENCE}`'s | prompt of {PROMPT_TOKENS} | per active byte, of `{REFERENCE}`'s |",
-        "|---|---|---|---|---|---|---|---|"]
-    reference = results["speed"].get(REFERENCE, {}).get("rounds", [])
-    for name, one in results["speed"].items():
-        rounds = one["rounds"]
-
-        def median(value) -> float:
-            return statistics.median(value(each) for each in rounds)
-
-        def compared(key: str) -> str:
-            shares = [
-                each[key] * each["gigabytesPerToken"] / (beside[key] * beside["gigabytesPerToken"])
-                for each, beside in zip(rounds, reference)]
-            return f"{statistics.median(shares):.0%} ({min(shares):.0%} to {max(shares):.0%})"
-
-        ceiling = median(
-            lambda each: each["decodeTokensPerSecond"] * each["gigabytesPerToken"] / each["readGigabytesPerSecond"])
-        lines.append(
-            f"| `{name}` | {one['model']} | {median(lambda each: each['gigabytesPerToken']):.2f} GB | "
-            f"{median(lambda each: each['decodeTokensPerSecond']):.1f} tokens/s | {ceiling:.0%} | "
-            f"{compared('decodeTokensPerSecond')} | "
-            f"{median(lambda each: each['promptTokensPerSecond']):.0f} tokens/s | {compared('promptTokensPerSecond')} |")
+        "|---|---|---|---|---|---|---|---|---|"]
+    for one in results["speed"].values():
+        reference = results["speed"].get(f"{REFERENCE}, {one['weights']}", {}).get("rounds", [])
+        lines.append(speed_line(one, reference))
     return lines
+
+
+def speed_line(one: dict, reference: list[dict]) -> str:
+    rounds = one["rounds"]
+
+    def median(value) -> float:
+        return statistics.median(value(each) for each in rounds)
+
+    def compared(key: str) -> str:
+        if not reference:
+            return "–"
+        shares = [
+            each[key] * each["gigabytesPerToken"] / (beside[key] * beside["gigabytesPerToken"])
+            for each, beside in zip(rounds, reference)]
+        return f"{statistics.median(shares):.0%} ({min(shares):.0%} to {max(shares):.0%})"
+
+    ceiling = median(
+        lambda each: each["decodeTokensPerSecond"] * each["gigabytesPerToken"] / each["readGigabytesPerSecond"])
+    return (
+        f"| `{one['family']}` | {one['model']} | {one['weights']} | "
+        f"{median(lambda each: each['gigabytesPerToken']):.2f} GB | "
+        f"{median(lambda each: each['decodeTokensPerSecond']):.1f} tokens/s | {ceiling:.0%} | "
+        f"{compared('decodeTokensPerSecond')} | "
+        f"{median(lambda each: each['promptTokensPerSecond']):.0f} tokens/s | {compared('promptTokensPerSecond')} |")
 
 
 def replace(name: str, lines: list[str]):
