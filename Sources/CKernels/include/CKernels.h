@@ -227,9 +227,9 @@ typedef struct colony_kernel_table {
     void (*rotate)(float *head, const float *cosine, const float *sine, size_t half);
     void (*rotate_interleaved)(
         const float *source, float *target, const float *cosine, const float *sine, size_t half);
-    // Writes some columns of an expert's row, from a multiple of 32 on, into the row `target` of `width` columns.
+    // Writes columns of an expert's row, from `first_column`, a multiple of 32, on, into the row `target` of `width`.
     void (*_Nonnull store_result[COLONY_RESULT_FORMAT_COUNT])(
-        const float *row, void *target, size_t first_column, size_t column_count, size_t width);
+        const float *columns, void *target, size_t first_column, size_t column_count, size_t width);
     // Adds rows in that form.
     void (*_Nonnull add[COLONY_RESULT_FORMAT_COUNT])(
         const void *_Nonnull const *_Nonnull addends, size_t addend_count, float *sum, size_t width);

@@ -17,32 +17,33 @@ INLINE lanes result_load_bf16(const uint16_t *source, size_t count) {
     return lanes_load_bf16(stored);
 }
 
-KERNEL static void store_result_f32(const float *row, void *target, size_t first, size_t count, size_t width) {
+/// Columns [first, first + count) of a row, which are the `count` numbers at `columns`.
+KERNEL static void store_result_f32(const float *columns, void *target, size_t first, size_t count, size_t width) {
     (void)width;
     float *numbers = (float *)target + first;
     for (size_t i = 0; i < count; i += COLONY_LANES) {
-        lanes_store_some(numbers + i, lanes_load_some(row + first + i, count - i, 0), count - i);
+        lanes_store_some(numbers + i, lanes_load_some(columns + i, count - i, 0), count - i);
     }
 }
 
-KERNEL static void store_result_bf16(const float *row, void *target, size_t first, size_t count, size_t width) {
+KERNEL static void store_result_bf16(const float *columns, void *target, size_t first, size_t count, size_t width) {
     (void)width;
     uint16_t *numbers = (uint16_t *)target + first;
     size_t i = 0;
-    for (; i + COLONY_LANES <= count; i += COLONY_LANES) lanes_store_bf16(numbers + i, lanes_load(row + first + i));
+    for (; i + COLONY_LANES <= count; i += COLONY_LANES) lanes_store_bf16(numbers + i, lanes_load(columns + i));
     if (i == count) return;
     uint16_t last[COLONY_LANES];
-    lanes_store_bf16(last, lanes_load_some(row + first + i, count - i, 0));
+    lanes_store_bf16(last, lanes_load_some(columns + i, count - i, 0));
     for (size_t j = 0; i + j < count; j++) numbers[i + j] = last[j];
 }
 
-KERNEL static void store_result_int8(const float *row, void *target, size_t first, size_t count, size_t width) {
+KERNEL static void store_result_int8(const float *columns, void *target, size_t first, size_t count, size_t width) {
     unsigned char *codes = (unsigned char *)target;
     unsigned char *scales = codes + result_block_count(width) * COLONY_BLOCK_COLUMNS;
     for (size_t i = first; i < first + count; i += COLONY_BLOCK_COLUMNS) {
         const size_t present = first + count - i;
         colony_activation_block block;
-        quantise(row + i, &block, present < COLONY_BLOCK_COLUMNS ? present : COLONY_BLOCK_COLUMNS);
+        quantise(columns + (i - first), &block, present < COLONY_BLOCK_COLUMNS ? present : COLONY_BLOCK_COLUMNS);
         __builtin_memcpy(codes + i, block.codes, COLONY_BLOCK_COLUMNS);
         __builtin_memcpy(scales + i / COLONY_BLOCK_COLUMNS * sizeof(float), &block.scale, sizeof(float));
     }

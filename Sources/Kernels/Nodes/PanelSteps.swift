@@ -1,7 +1,7 @@
 import CKernels
 
 /// Panels that a thread takes at least, so that the kernels find a whole tile: four panels for one token.
-private let panelsPerStep = 4
+let panelsPerStep = 4
 
 /// Which steps of a loop are those of one matrix at one node: each is `panelsPerStep` of its panels there, the last one
 /// what is left.

@@ -28,8 +28,6 @@ public struct ExpertScratch {
     fileprivate let up = GrowingBuffer<Float>()
     fileprivate let input = QuantisedRows()
     fileprivate let hidden = GrowingBuffer<colony_activation_block>()
-    /// Rows of f32 before they are rounded to the form of the output.
-    fileprivate let results = GrowingBuffer<Float>()
     fileprivate let inputRows = GrowingBuffer<Int>()
     fileprivate let outputRows = GrowingBuffer<Int>()
     fileprivate let scales = GrowingBuffer<Float>()
@@ -50,7 +48,7 @@ private struct ExpertPlan {
     var activation = GatedActivation.silu.arguments
     /// Where the hidden rows go as 8-bit integers, if the down projection takes them so.
     var hidden: UnsafeMutablePointer<colony_activation_block>?
-    /// Per token its row of the output, if that is not f32; the down projection then writes to scratch.
+    /// Per token its row of the output, if that is not f32: then it is written by way of other memory.
     var resultRows: UnsafePointer<Int>?
     /// This expert's steps in each of the two regions.
     var hiddenSteps = PanelSteps()
@@ -122,16 +120,31 @@ extension Compute {
         }
     }
 
-    /// Down projection of some panels (whole blocks of 32 rows), for all tokens of the expert, and the rounding of what
-    /// it gives while that is in the cache.
+    /// Down projection of some panels (whole blocks of 32 rows), for all tokens of the expert; where the output is not
+    /// f32, so few of them at a time that what they give is rounded while it is in the cache.
     private func outputPanels(_ expert: ExpertPlan, first: Int, count: Int, _ output: ResultRowsView) {
-        withUnsafePointer(to: expert.down) { expert.downKernel($0, first, count) }
-        guard let resultRows = expert.resultRows, let results = expert.down.output else { return }
+        guard let resultRows = expert.resultRows else {
+            return withUnsafePointer(to: expert.down) { expert.downKernel($0, first, count) }
+        }
+        let tokens = expert.down.tokens
+        let most = max(panelsPerStep, roundedFloatsMax / (tokens * panelRows) / panelsPerStep * panelsPerStep)
         let store = kernels.storeResult(output.format)
-        let start = first * panelRows
-        let width = min((first + count) * panelRows, output.width) - start
-        for token in 0..<expert.down.tokens {
-            store(results + token * output.width, output[resultRows[token]], start, width, output.width)
+        for panel in stride(from: first, to: first + count, by: most) {
+            let start = panel * panelRows
+            let width = min(most, first + count - panel) * panelRows
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: tokens * width) { floats in
+                guard let results = floats.baseAddress else { return }
+                var down = expert.down
+                // The kernel counts rows from the matrix's first.
+                down.output = results - start
+                down.output_stride = width
+                withUnsafePointer(to: down) { expert.downKernel($0, panel, width / panelRows) }
+                for token in 0..<tokens {
+                    store(
+                        results + token * width, output[resultRows[token]], start,
+                        min(width, output.width - start), output.width)
+                }
+            }
         }
     }
 
@@ -179,7 +192,6 @@ extension Compute {
             hiddenBlocks += batch.inputRows.count * QuantisedRows.blocksPerRow(width: batch.weights.gate.rows)
         }
         scratch.reserve(tokens: tokens, hiddenFloats: hiddenFloats, hiddenBlocks: hiddenBlocks)
-        if output.format != .f32 { scratch.results.reserve(tokens * output.width) }
         scratch.plans.removeAll(keepingCapacity: true)
         var firstToken = 0
         var firstFloat = 0
@@ -189,7 +201,7 @@ extension Compute {
             let weights = batch.weights
             var plan = scratch.plan(batch, firstToken: firstToken, firstFloat: firstFloat, self)
             plan.setInput(input)
-            plan.setOutput(output, results: scratch.results.base + firstToken * output.width)
+            plan.setOutput(output)
             if takesQuantised(weights.down) {
                 plan.hidden = scratch.hidden.base + firstBlock
                 plan.down.quantised_input = UnsafePointer(plan.hidden)
@@ -289,14 +301,15 @@ extension ExpertPlan {
         up.quantised_input = gate.quantised_input
     }
 
-    /// The down projection writes f32 to where it belongs, other forms by way of `results`, token after token.
-    mutating func setOutput(_ output: ResultRowsView, results: UnsafeMutablePointer<Float>) {
+    mutating func setOutput(_ output: ResultRowsView) {
         if output.format == .f32 {
             down.output = output.base.assumingMemoryBound(to: Float.self)
         } else {
-            down.output = results
             resultRows = down.output_rows
             down.output_rows = nil
         }
     }
 }
+
+/// Floats that the down projection gives before they are rounded: a part of a second-level cache.
+private let roundedFloatsMax = 1 << 14
