@@ -91,7 +91,7 @@ public final class Checkpoint: Sendable {
         guard let place = container.placeOfTensor[name] else {
             throw .tensorMissing(tensor: container.storedName(of: name), model: path)
         }
-        return try container.files[place.file].numbers(place.description, shape: shape, below: limit)
+        return try container.files[place.file].numbers(place, shape: shape, below: limit)
     }
 
     /// To be called when a process has its weights: tells the cache's events, and writes what was packed since the last

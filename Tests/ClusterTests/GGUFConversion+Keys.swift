@@ -8,15 +8,15 @@ extension GGUFConversion {
             ("general.architecture", .string(conversion.architecture)),
             ("tokenizer.ggml.eos_token_id", .uint32(1)),
         ]
-        let own = decoderKeys() + attentionKeys() + mixtureKeys() + scalingKeys() + recurrentKeys()
+        let own = decoderKeys() + attentionKeys() + mixtureKeys() + scalingKeys() + recurrentKeys() + deepSeek4Keys()
         keys += own.map { (conversion.architecture + "." + $0, $1) }
         return keys
     }
 
-    private typealias Keys = [(String, GGUFBuilder.Value)]
+    typealias Keys = [(String, GGUFBuilder.Value)]
 
     /// Those of `keys` that the configuration has, each under GGUF's name.
-    private func counts(_ keys: KeyValuePairs<String, String>) -> Keys {
+    func counts(_ keys: KeyValuePairs<String, String>) -> Keys {
         keys.compactMap { key, name in
             guard let number = configuration[key]?.integer else { return nil }
             return (name, .uint32(UInt32(number)))
@@ -43,7 +43,8 @@ extension GGUFConversion {
     private func attentionKeys() -> Keys {
         guard configuration["kv_lora_rank"] != nil else {
             let share = (rotary["partial_rotary_factor"] ?? configuration["partial_rotary_factor"])?.double ?? 1
-            let rotated = configuration["rotary_dim"]?.integer ?? Int(Double(integer("head_dim")) * share)
+            let said = configuration["rotary_dim"] ?? configuration["qk_rope_head_dim"]
+            let rotated = said?.integer ?? Int(Double(integer("head_dim")) * share)
             return counts([
                 "num_key_value_heads": "attention.head_count_kv", "head_dim": "attention.key_length",
                 "sliding_window": "attention.sliding_window",
@@ -88,8 +89,9 @@ extension GGUFConversion {
         keys.append(("expert_feed_forward_length", .uint32(UInt32(integer(widthKey)))))
         if let scale = configuration["routed_scaling_factor"] {
             keys.append(("expert_weights_scale", float(scale)))
-            keys.append(("expert_weights_norm", .bool(configuration["norm_topk_prob"] == true ? 1 : 0)))
-            keys.append(("expert_gating_func", .uint32(2)))
+            let isNormalised = configuration["norm_topk_prob"] ?? true
+            keys.append(("expert_weights_norm", .bool(isNormalised == true ? 1 : 0)))
+            keys.append(("expert_gating_func", .uint32(conversion.architecture == "deepseek4" ? 4 : 2)))
         }
         return keys
     }

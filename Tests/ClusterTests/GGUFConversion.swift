@@ -24,6 +24,7 @@ struct GGUFConversion {
         Case(fixture: "deepseek_v3_bf16", architecture: "deepseek2"),
         Case(fixture: "deepseek_v3_bf16", architecture: "deepseek2", isOld: true),
         Case(fixture: "deepseek_v32_bf16", architecture: "deepseek32"),
+        Case(fixture: "deepseek_v4_bf16", architecture: "deepseek4"),
         Case(fixture: "glm4_moe_bf16", architecture: "glm4moe"),
         Case(fixture: "glm_moe_dsa_bf16", architecture: "glm-dsa"),
         Case(fixture: "gpt_oss_bf16", architecture: "gpt-oss"),
@@ -61,6 +62,11 @@ struct GGUFConversion {
         writer.builder.keys = keys()
         for name in checkpoint.tensorNames where !name.hasPrefix("model.visual.") {
             let shape = checkpoint.describe(name)?.shape ?? []
+            if name.hasSuffix(".tid2eid") {
+                let numbers = try checkpoint.numbers(name, shape: shape, below: integer("n_routed_experts"))
+                writer.writeTable(name, shape, numbers)
+                continue
+            }
             let matrix = Matrix(shape: shape, weights: try checkpoint.tensor(name, shape: shape).floats())
             writer.convert(name.replacing("language_model.", with: ""), matrix)
         }
@@ -96,14 +102,24 @@ struct GGUFConversion {
         builder.add(name, matrix.shape.reversed().map(UInt64.init), type: 8, bytes)
     }
 
+    private mutating func writeTable(_ name: String, _ shape: [Int], _ numbers: [Int32]) {
+        let layer = name.split(separator: ".")[1]
+        builder.add(
+            "blk.\(layer).ffn_gate_tid2eid.weight", shape.reversed().map(UInt64.init), type: 26,
+            numbers.flatMap(littleEndian))
+    }
+
     private mutating func convert(_ name: String, _ matrix: Matrix) {
+        if conversion.architecture == "deepseek4", let stored = Self.deepSeek4Name(of: name) {
+            return write(stored, matrix)
+        }
         switch name {
         case "model.embed_tokens.weight": return write("token_embd.weight", matrix)
         case "model.norm.weight": return write("output_norm.weight", shifted(matrix))
         case "lm_head.weight": return write("output.weight", matrix)
         default: break
         }
-        guard let match = name.wholeMatch(of: /model\.layers\.([0-9]+)\.(.+)/) else { return }
+        guard let match = name.wholeMatch(of: /(?:model\.)?layers\.([0-9]+)\.(.+)/) else { return }
         let prefix = "blk.\(match.1)."
         let rest = String(match.2)
         if let expert = rest.wholeMatch(of: /[a-z_]+\.experts\.([0-9]+)\.([a-z0-9_]+)\.weight/) {

@@ -146,6 +146,26 @@ import Testing
         #expect(try Self.describe([], ["tie_word_embeddings": true]).headName == "embed.weight")
     }
 
+    /// What is missing has the name that it would have beside the others, and with it a place in the tables of GGUF.
+    @Test func missingTensorsAreNamedLikeTheOthers() throws {
+        let model = try Self.describe([
+            "model.layers.0.input_layernorm.weight", "model.layers.1.mlp.experts.gate_proj",
+        ])
+        #expect(model.headName == "head.weight" && model.finalNormName == "model.norm.weight")
+        #expect(model.streams?.head.mixesName == "model.hc_head.hc_fn")
+        #expect(model.layers[1].attentionStreams?.scalesName == "model.layers.1.attn_hc.scale")
+        let attentions = Self.attentions(model)
+        #expect(attentions[1].sinksName == "model.layers.1.self_attn.sinks")
+        #expect(attentions[1].keyNormName == "model.layers.1.self_attn.kv_norm.weight")
+        let indexer = attentions[1].entries?.indexer
+        #expect(
+            indexer?.headWeights.weight == "model.layers.1.self_attn.compressor.indexer.scorer.weights_proj.weight")
+        let mixture = model.mixtures[1]
+        #expect(mixture.storage == .stacked(prefix: "model.layers.1.mlp.experts"))
+        #expect(mixture.router.choiceBiasName == "model.layers.1.mlp.gate.e_score_correction_bias")
+        #expect(mixture.sharedExpert?.gateName == "model.layers.1.mlp.shared_experts.gate_proj.weight")
+    }
+
     @Test func windowsOfAnyLengthShareABlock() throws {
         let model = try Self.describe(
             [], ["compress_rates": ["compressed_sparse_attention": 6, "heavily_compressed_attention": 40]])

@@ -31,9 +31,23 @@ import Weights
         "attention.indexer.head_count": .uint32(4), "attention.indexer.key_length": .uint32(16),
         "attention.indexer.top_k": .uint32(20),
     ]
+    private static let compressed: [String: Value] = [
+        "attention.head_count_kv": .uint32(1), "attention.key_length": .uint32(16),
+        "attention.value_length": .uint32(16), "attention.q_lora_rank": .uint32(24),
+        "attention.sliding_window": .uint32(20), "attention.output_group_count": .uint32(2),
+        "attention.output_lora_rank": .uint32(12),
+        "attention.compress_ratios": .array(kind: 5, [.int32(0), .int32(4), .int32(128), .int32(0)]),
+        "attention.compress_rope_freq_base": .float32(160_000), "rope.dimension_count": .uint32(8),
+        "hyper_connection.count": .uint32(4), "hyper_connection.sinkhorn_iterations": .uint32(20),
+        "hyper_connection.epsilon": .float32(1e-6), "hash_layer_count": .uint32(1),
+        "expert_feed_forward_length": .uint32(20), "expert_shared_count": .uint32(1),
+        "expert_gating_func": .uint32(4), "expert_weights_norm": .bool(1), "expert_weights_scale": .float32(1.5),
+        "swiglu_clamp_exp": .array(kind: 6, [.float32(7.1), .float32(7.1), .float32(7.1)]),
+    ]
     static let keys: [String: [String: Value]] = [
         "deepseek2": latent,
         "deepseek32": joined(latent, indexed),
+        "deepseek4": joined(compressed, indexed),
         "glm-dsa": joined(latent, indexed),
         "glm4moe": joined(
             grouped,
@@ -139,6 +153,65 @@ import Weights
             ])
         expect(old, ["qk_nope_head_dim": 16, "v_head_dim": 12, "n_group": 1, "topk_group": 1])
         #expect(old["q_lora_rank"] == JSON.null)
+    }
+
+    @Test func deepSeek4() throws {
+        let members: KeyValuePairs<String, JSON> = [
+            "model_type": "deepseek_v4", "num_key_value_heads": 1, "head_dim": 16, "qk_rope_head_dim": 8,
+            "q_lora_rank": 24, "o_groups": 2, "o_lora_rank": 12, "sliding_window": 20,
+            "compress_ratios": [0, 4, 128, 0], "compress_rope_theta": 160_000.0, "index_n_heads": 4,
+            "index_head_dim": 16, "index_topk": 20, "hc_mult": 4, "hc_sinkhorn_iters": 20, "hc_eps": 1e-6,
+            "num_hash_layers": 1, "n_routed_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 20,
+            "n_shared_experts": 1, "norm_topk_prob": true, "routed_scaling_factor": 1.5, "swiglu_limit": 7.1,
+        ]
+        expect(try configuration("deepseek4"), members)
+        expect(
+            try configuration(
+                "deepseek4", ["swiglu_clamp_exp": .float32(7.1), "swiglu_clamp_shexp": .float32(7.1)]), members)
+        #expect(
+            try message("deepseek4", ["swiglu_clamp_shexp": .float32(7)])
+                .contains("'deepseek4.swiglu_clamp_shexp' is 7.0, expected 7.1 as of experts"))
+        let limits = Value.array(kind: 6, [.float32(7.1), .float32(7.1), .float32(7)])
+        #expect(
+            try message("deepseek4", ["swiglu_clamp_exp": limits])
+                .contains("'deepseek4.swiglu_clamp_exp' is a list of 3, expected a number, the same for all layers"))
+        #expect(try message("deepseek4", ["swiglu_clamp_exp": .array(kind: 6, [])]).contains("is a list of 0"))
+        #expect(
+            try message("deepseek4", ["attention.compress_ratios": .array(kind: 6, [.float32(0.5)])])
+                .contains("'deepseek4.attention.compress_ratios' is a list of 1, expected a list of whole numbers"))
+        #expect(try message("deepseek4", ["attention.value_length": .uint32(8)]).contains("is 8, expected 16.0"))
+    }
+
+    /// A file that counts further layers which it has not: its last layer is one like the others.
+    @Test func furtherLayersThatAreLeftOut() throws {
+        let checkpoint = try open(
+            "deepseek4", ["nextn_predict_layers": .uint32(1)], tensors: ["blk.2.attn_norm.weight"])
+        #expect(checkpoint.configuration["num_hidden_layers"] == 3)
+        #expect(checkpoint.tensorNames.contains("model.layers.2.input_layernorm.weight"))
+    }
+
+    @Test func tablesOfWholeNumbers() throws {
+        let directory = try TemporaryDirectory()
+        func open(_ type: UInt32, _ bytes: [UInt8]) throws -> Checkpoint {
+            var builder = Self.builder("deepseek4")
+            builder.add("blk.0.ffn_gate_tid2eid.weight", [2, 3], type: type, bytes)
+            return try Checkpoint.open(directory.write("\(type)-\(bytes.count).gguf", builder.file))
+        }
+        let numbers: [Int32] = [0, 5, 3, 1, 2, 4]
+        let name = "model.layers.0.mlp.gate.tid2eid"
+        for checkpoint in [
+            try open(26, numbers.flatMap(littleEndian)), try open(27, numbers.flatMap { littleEndian(Int64($0)) }),
+        ] {
+            #expect(try checkpoint.numbers(name, shape: [3, 2], below: 6) == numbers)
+            #expect(throws: WeightsError.self) { try checkpoint.numbers(name, shape: [3, 2], below: 5) }
+            #expect(throws: WeightsError.self) { try checkpoint.numbers(name, shape: [2, 3], below: 6) }
+        }
+        let short = try open(25, numbers.flatMap { littleEndian(Int16($0)) })
+        #expect(throws: WeightsError.self) { try short.numbers(name, shape: [3, 2], below: 6) }
+        let missing = WeightsError.tensorMissing(tensor: "blk.1.ffn_gate_tid2eid.weight", model: short.path)
+        #expect(throws: missing) { try short.numbers("model.layers.1.mlp.gate.tid2eid", shape: [3, 2], below: 6) }
+        #expect(throws: WeightsError.self) { try open(27, [0, 0, 0, 0]) }
+        withExtendedLifetime(directory) {}
     }
 
     @Test func scoresOfAStretchedContext() throws {
@@ -285,7 +358,7 @@ import Weights
     /// Layers that predict further tokens are counted with the others, and not read.
     @Test func furtherLayersAreNotRead() throws {
         let tensors = ["blk.2.attn_norm.weight", "blk.2.nextn.eh_proj.weight", "blk.1.attn_norm.weight"]
-        for architecture in ["deepseek2", "deepseek32", "glm-dsa", "glm4moe", "qwen35moe"] {
+        for architecture in ["deepseek2", "deepseek32", "deepseek4", "glm-dsa", "glm4moe", "qwen35moe"] {
             let checkpoint = try open(architecture, ["nextn_predict_layers": .uint32(1)], tensors: tensors)
             #expect(checkpoint.configuration["num_hidden_layers"] == 2)
             #expect(
@@ -303,6 +376,15 @@ import Weights
                 "attn_k_b.weight": "self_attn.k_b_proj.weight", "attn_kv_b.weight": "self_attn.kv_b_proj.weight",
                 "ffn_gate_shexp.weight": "mlp.shared_experts.gate_proj.weight",
                 "exp_probs_b.bias": "mlp.gate.e_score_correction_bias",
+            ],
+            "deepseek4": [
+                "attn_kv_a_norm.weight": "self_attn.kv_norm.weight",
+                "attn_output_a.weight": "self_attn.o_a_proj.weight",
+                "attn_compressor_ape.weight": "self_attn.compressor.position_bias",
+                "indexer.proj.weight": "self_attn.compressor.indexer.scorer.weights_proj.weight",
+                "indexer_compressor_kv.weight": "self_attn.compressor.indexer.kv_proj.weight",
+                "hc_ffn_scale.weight": "ffn_hc.scale", "ffn_gate_exps.weight": "mlp.experts.gate_proj",
+                "exp_probs_b_vl.bias": "mlp.gate.bias_vl",
             ],
             "glm-dsa": ["indexer.proj.weight": "self_attn.indexer.weights_proj.weight"],
             "gpt-oss": [

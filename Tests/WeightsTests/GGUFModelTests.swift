@@ -173,7 +173,7 @@ import Weights
         #expect(try message(["general.architecture": nil]).contains("'general.architecture' is missing"))
         #expect(
             try message(["general.architecture": .string("mamba")])
-                .contains("architecture 'mamba' is not supported; these are: deepseek2, deepseek32, glm-dsa,"))
+                .contains("architecture 'mamba' is not supported; these are: deepseek2, deepseek32, deepseek4,"))
         #expect(try message(["qwen3moe.block_count": nil]).contains("'qwen3moe.block_count' is missing"))
         #expect(
             try message(["qwen3moe.block_count": .string("two")])

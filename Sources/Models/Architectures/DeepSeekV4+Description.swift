@@ -98,10 +98,12 @@ extension DeepSeekV4Configuration {
     ) -> FeedForwardDescription {
         let router = names.find("\(layer).ffn.gate.weight", "\(layer).mlp.gate.weight")
         let prefix = String(router.dropLast(".gate.weight".count))
+        let isRenamed = prefix.hasSuffix(".mlp")
         func projections(_ experts: String) -> ProjectionNames {
-            names.has("\(prefix).\(experts).gate_proj.weight") ? .words : .numbers
+            isRenamed || names.has("\(prefix).\(experts).gate_proj.weight") ? .words : .numbers
         }
-        let bias = ["gate.bias", "gate.e_score_correction_bias"].first { names.has("\(prefix).\($0)") } ?? "gate.bias"
+        let biases = ["gate.bias", "gate.e_score_correction_bias"]
+        let bias = biases.first { names.has("\(prefix).\($0)") } ?? biases[isRenamed ? 1 : 0]
         return mixture.layer(
             prefix: prefix, names: projections("experts.0"), choiceBias: isNamed ? nil : bias,
             table: isNamed ? "gate.tid2eid" : nil,
@@ -115,14 +117,21 @@ extension DeepSeekV4Configuration {
 /// ones behind the prefix of its own.
 struct DeepSeekV4Names {
     private let tensorNames: Set<String>
+    /// Whether the layers have the names of transformers 5, as they do in GGUF files.
+    private let areLayersRenamed: Bool
 
-    init(_ tensorNames: Set<String>) { self.tensorNames = tensorNames }
+    init(_ tensorNames: Set<String>) {
+        self.tensorNames = tensorNames
+        areLayersRenamed = tensorNames.contains("model.layers.0.input_layernorm.weight")
+    }
 
     func has(_ name: String) -> Bool { tensorNames.contains(name) }
 
-    /// The first of the names that there is, with or without the prefix; the first of all if there is none.
+    /// The first of the names that there is, with or without the prefix. If there is none, the one that it would have
+    /// beside the others: the published name comes first, that of transformers second.
     func find(_ names: String...) -> String {
-        names.flatMap { [$0, "model.\($0)"] }.first(where: has) ?? names[0]
+        names.flatMap { [$0, "model.\($0)"] }.first(where: has)
+            ?? (areLayersRenamed && names[1] != "lm_head.weight" ? "model.\(names[1])" : names[0])
     }
 
     func linear(_ published: String, _ other: String) -> LinearNames {

@@ -40,11 +40,10 @@ struct WeightFile: Sendable {
         return Tensor(name: name, shape: shape, source: .stored(rows))
     }
 
-    /// The whole numbers of the tensor `description`, each from 0 to below `limit`.
-    func numbers(
-        _ description: TensorDescription, shape: [Int], below limit: Int
-    ) throws(WeightsError) -> [Int32] {
-        guard description.shape == shape else {
+    /// The whole numbers of the tensor at `place`, each from 0 to below `limit`.
+    func numbers(_ place: TensorPlace, shape: [Int], below limit: Int) throws(WeightsError) -> [Int32] {
+        let description = place.description
+        guard place.has(shape) else {
             throw .shapeMismatch(
                 tensor: description.name, file: file.path, expected: shape, found: description.shape)
         }

@@ -22,7 +22,7 @@ struct GGUFArchitecture: Sendable {
 
     /// Every architecture that is read from GGUF files.
     static let all = [
-        deepSeek2, deepSeek32, glm4Moe, glmDsa, gptOss, llama, miniMaxM2, qwen35Moe, qwen3Moe,
+        deepSeek2, deepSeek32, deepSeek4, glm4Moe, glmDsa, gptOss, llama, miniMaxM2, qwen35Moe, qwen3Moe,
     ]
 
     /// The architecture of a file.

@@ -108,12 +108,12 @@ private struct GGUFTensorInfo {
     }
 
     func described(alignment: Int, dataByteCount: Int, file: String) throws(WeightsError) -> TensorDescription {
-        let format = GGUFTensorType.weightFormat(type)
-        let byteCount = try format.map { format throws(WeightsError) in try size(in: format, file: file) } ?? 0
+        let block = GGUFTensorType.block(type)
+        let byteCount = try block.map { block throws(WeightsError) in try size(in: block, file: file) } ?? 0
         let begin = Int(clamping: offset)
         let (sum, overflow) = begin.addingReportingOverflow(byteCount)
         // Where the size is not known, the place cannot be checked.
-        guard format == nil || !overflow && sum <= dataByteCount else {
+        guard block == nil || !overflow && sum <= dataByteCount else {
             throw .tensorOutOfFile(
                 tensor: name, file: file, begin: begin, end: overflow ? .max : sum, dataByteCount: dataByteCount)
         }
@@ -121,21 +121,21 @@ private struct GGUFTensorInfo {
             throw .tensorMisaligned(tensor: name, file: file, byteOffset: begin, alignment: alignment)
         }
         return TensorDescription(
-            name: name, shape: shape, elementType: GGUFTensorType.name(type), byteCount: byteCount, format: format,
-            dataOffset: begin)
+            name: name, shape: shape, elementType: GGUFTensorType.name(type), byteCount: byteCount,
+            format: GGUFTensorType.weightFormat(type), dataOffset: begin)
     }
 
     /// Size in bytes, if rows are whole blocks and 64 bits can count it.
-    private func size(in format: WeightFormat, file: String) throws(WeightsError) -> Int {
+    private func size(in block: (columns: Int, bytes: Int), file: String) throws(WeightsError) -> Int {
         let columns = shape.last ?? 1
-        guard columns % format.columnsPerBlock == 0 else {
+        guard columns % block.columns == 0 else {
             throw .rowNotWholeBlocks(
-                tensor: name, file: file, type: format.rawValue, columns: columns,
-                columnsPerBlock: format.columnsPerBlock)
+                tensor: name, file: file, type: GGUFTensorType.name(type), columns: columns,
+                columnsPerBlock: block.columns)
         }
         if shape.contains(0) { return 0 }
-        var bytes = columns / format.columnsPerBlock
-        for factor in [format.bytesPerBlock] + shape.dropLast() {
+        var bytes = columns / block.columns
+        for factor in [block.bytes] + shape.dropLast() {
             let (product, overflow) = bytes.multipliedReportingOverflow(by: factor)
             guard !overflow else {
                 throw .headerMalformed(

@@ -33,6 +33,7 @@ final class GGUFModel: ModelContainer {
         architecture = try GGUFArchitecture.named(by: metadata, file: path)
         files = parts.files
         var reader = GGUFReader(file: path, architecture: architecture.name, metadata: metadata)
+        reader.storedNames = Set(parts.files.flatMap(\.tensors.keys))
         reader.tensors = try architecture.places(in: parts.files, reader)
         placeOfTensor = reader.tensors
         configuration = try architecture.configuration(reader)

@@ -10,7 +10,9 @@ extension GGUFReader {
     /// Whether any layer has a tensor of this name, Hugging Face's without `model.layers.N.`.
     func has(_ name: String) -> Bool { tensors.keys.contains { $0.hasSuffix("." + name) } }
 
-    /// Layers that predict further tokens, which stand behind the others and are counted with them.
+    /// Layers that predict further tokens, which stand behind the others and are counted with them. Some files of
+    /// `deepseek4` were made without these layers and say their number all the same: what stands last there is a layer
+    /// like the others.
     func furtherLayers() throws(WeightsError) -> Range<Int> {
         let name = "nextn_predict_layers"
         let count = try integer("block_count")
@@ -19,7 +21,10 @@ extension GGUFReader {
             throw .metadataInvalid(
                 file: file, key: key(name), found: String(further), expected: "0 to \(count), all layers")
         }
-        return count - further..<max(count, count - further)
+        let first = "blk.\(count - further)."
+        let predicts = storedNames.contains { $0.hasPrefix(first + "nextn.") }
+        let isOrdinary = storedNames.contains(first + "attn_norm.weight") && !predicts
+        return (isOrdinary ? count : count - further)..<max(count, count - further)
     }
 
     /// What the file says of every decoder, and `members`, those of the family.

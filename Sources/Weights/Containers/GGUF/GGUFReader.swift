@@ -6,6 +6,8 @@ struct GGUFReader {
     let file: String
     let architecture: String
     let metadata: GGUFMetadata
+    /// The names of all tensors in the files.
+    var storedNames: Set<String> = []
     /// By the names that Hugging Face gives them; empty until they are known.
     var tensors: [String: TensorPlace] = [:]
 

@@ -11,6 +11,15 @@ enum GGUFTensorType {
     /// How weights of the type are stored; nil if they cannot be read.
     static func weightFormat(_ number: UInt32) -> WeightFormat? { formats[number] }
 
+    /// How many elements make a block of the type, and its size in bytes; nil where that is not known.
+    static func block(_ number: UInt32) -> (columns: Int, bytes: Int)? {
+        if let format = weightFormat(number) { return (format.columnsPerBlock, format.bytesPerBlock) }
+        return wholeNumberBytes[number].map { (1, $0) }
+    }
+
+    /// Types of whole numbers, which tables have (`Checkpoint.numbers`).
+    private static let wholeNumberBytes: [UInt32: Int] = [26: 4, 27: 8]
+
     private static let formats: [UInt32: WeightFormat] = [
         0: .f32, 1: .f16, 2: .q40, 3: .q41, 6: .q50, 7: .q51, 8: .q80, 10: .q2K, 11: .q3K, 12: .q4K, 13: .q5K,
         14: .q6K, 20: .iq4NL, 23: .iq4XS, 30: .bf16, 39: .mxfp4,
