@@ -60,15 +60,10 @@ extension Coordinator {
             computeMicroseconds: 0, expertRowCount: 0)
     }
 
-    private static let modelFileNames = [
-        "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja",
-        "encoding_dsv32.py", "encoding_dsv4.py", "tiktoken.model",
-    ]
-
     /// What a gateway needs of the model.
     func modelFiles() throws(WeightsError) -> ModelFiles {
         var files: [ModelFiles.File] = []
-        for name in Self.modelFileNames {
+        for name in SmallFile.ofText {
             if let bytes = try checkpoint.smallFile(name, bytesMax: Limits.Wire.modelFilesPayloadBytesMax) {
                 files.append(ModelFiles.File(name: name, bytes: bytes))
             }

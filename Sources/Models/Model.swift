@@ -86,8 +86,8 @@ public final class Model: Sendable {
         state.record.begin(rows: batch.recordedRows)
         let runs = SequenceRun.runs(of: batch.rows[...])
         for run in runs { run.cache.begin(at: run.positions.lowerBound) }
-        embed(batch, state)
         state.tokens = batch.rows.map(\.token.value)
+        embed(batch, state)
         for angles in state.rotaries { angles.compute(batch.rows.lazy.map(\.position)) }
         let microBatches = MicroBatches.cut(rowCount: batch.rows.count, slotCount: experts.slotCount)
         for (index, layer) in layers.enumerated() {
@@ -143,7 +143,7 @@ public final class Model: Sendable {
         embedding.withBytes { bytes in
             state.compute.decodeRows(
                 source: bytes, format: embedding.format, width: description.hiddenSize,
-                rowIndices: batch.rows.map(\.token.value), output: embedded)
+                rowIndices: state.tokens, output: embedded)
         }
         if let rule = description.streams?.rule {
             // All streams begin alike.

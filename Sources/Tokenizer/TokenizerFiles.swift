@@ -3,17 +3,6 @@ public import Basics
 /// The small files of a model that say how its text is made: name → bytes. A worker never sees them, a gateway gets
 /// them over the wire, so they are passed as values and not as a directory.
 public struct TokenizerFiles: Sendable, Equatable {
-    /// The names that are looked up, in the order in which people expect them.
-    public static let names = [
-        "tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja", "config.json",
-        "encoding_dsv32.py", "encoding_dsv4.py", "tiktoken.model",
-    ]
-
-    /// Where a file may lie in a model's directory, the most likely place first.
-    public static func paths(of name: String) -> [String] {
-        name.hasPrefix("encoding_") ? ["encoding/" + name, name] : [name]
-    }
-
     private var contents: [String: [UInt8]] = [:]
 
     /// No files.

@@ -220,14 +220,7 @@ public struct Tensor: Sendable {
             throw .packingFailed(tensor: name, reason: "shape \(shape) is not that of \(rowCount) rows at most")
         }
         let floats = try floats() + Array(repeating: 0, count: (rowCount - shape[0]) * shape[1])
-        do {
-            return try floats.withUnsafeBytes { bytes in
-                try PackedMatrix(
-                    packing: bytes, rows: rowCount, columns: shape[1], format: .f32, placement: placement)
-            }
-        } catch {
-            throw .packingFailed(tensor: name, reason: "\(error)")
-        }
+        return try packed(floats, .f32, rows: rowCount, columns: shape[1])
     }
 
     private func packing(

@@ -77,7 +77,7 @@ enum ModelText {
         var files = TokenizerFiles()
         if !isDirectory.boolValue, path.hasSuffix(".gguf") {
             let checkpoint = try Checkpoint.open(path)
-            for name in TokenizerFiles.names {
+            for name in SmallFile.ofText {
                 files[name] = try checkpoint.smallFile(name, bytesMax: Limits.JSON.documentBytesMax)
             }
             return files
@@ -86,8 +86,8 @@ enum ModelText {
             files["tokenizer.json"] = try contents(of: path)
             return files
         }
-        for name in TokenizerFiles.names {
-            let places = TokenizerFiles.paths(of: name).map { path + "/" + $0 }
+        for name in SmallFile.ofText {
+            let places = SmallFile.paths(of: name).map { path + "/" + $0 }
             if let file = places.first(where: FileManager.default.fileExists) { files[name] = try contents(of: file) }
         }
         return files

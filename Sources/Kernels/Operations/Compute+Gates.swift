@@ -7,7 +7,7 @@ extension Compute {
         precondition(output.count == input.count * input.headCount)
         weight.withUnsafeBufferPointer { weights in
             guard let weightBase = weights.baseAddress else { return }
-            parallelRows(output) { head in
+            forEachRow(output.count, width: output.width) { head in
                 table.rms_norm(input[head], weightBase, epsilon, output.base + head * output.width, output.width)
             }
         }
@@ -16,7 +16,7 @@ extension Compute {
     /// `values = values / (1 + exp(-gate))`, float by float; each row of values has a part of a head as its gate.
     public func multiply(_ values: RowsView, bySigmoidOf gates: HeadRows) {
         precondition(gates.width == values.width && gates.count * gates.headCount == values.count)
-        parallelRows(values) { head in
+        forEachRow(values.count, width: values.width) { head in
             table.sigmoid_multiply(gates[head], values.base + head * values.width, values.width)
         }
     }
@@ -26,7 +26,7 @@ extension Compute {
         precondition(gates.width == values.width && gates.count == values.count)
         var activation = GatedActivation.silu.arguments
         withUnsafePointer(to: &activation) { activation in
-            parallelRows(values) { row in
+            forEachRow(values.count, width: values.width) { row in
                 let base = values.base + row * values.width
                 table.gated_activation(activation, gates.base + row * gates.width, base, base, values.width)
             }

@@ -88,7 +88,7 @@ extension Compute {
         rates.withUnsafeBufferPointer { rates in
             bias.withUnsafeBufferPointer { bias in
                 guard let rateBase = rates.baseAddress, let biasBase = bias.baseAddress else { return }
-                parallelRows(decay) { row in
+                forEachRow(decay.count, width: decay.width) { row in
                     table.delta_gates(
                         rateBase, biasBase, decay.base + row * decay.width, beta.base + row * beta.width, decay.width)
                 }
@@ -101,7 +101,7 @@ extension Compute {
     public func normaliseDeltaKeys(_ mixed: RowsView, _ shape: DeltaShape, epsilon: Float) {
         precondition(mixed.width == shape.mixedWidth)
         let queryScale = 1 / Float(shape.keyDim).squareRoot()
-        parallelRows(mixed) { row in
+        forEachRow(mixed.count, width: mixed.width) { row in
             for head in 0..<2 * shape.keyHeadCount {
                 table.l2_norm(
                     mixed.base + row * mixed.width + head * shape.keyDim, head < shape.keyHeadCount ? queryScale : 1,

@@ -1,15 +1,12 @@
 import CKernels
 
 extension Compute {
-    /// Rows with fewer floats than this in all are not worth another thread.
-    private static let floatsPerPieceMin = 16384
-
     /// `output = (input * 1 / sqrt(mean of squares + epsilon)) * weight`, row by row; input may be output.
     public func rmsNorm(_ input: RowsView, weight: [Float], epsilon: Float, output: RowsView) {
         precondition(input.width == weight.count && output.width == input.width && output.count == input.count)
         weight.withUnsafeBufferPointer { weights in
             guard let weightBase = weights.baseAddress else { return }
-            parallelRows(input) { row in
+            forEachRow(input.count, width: input.width) { row in
                 table.rms_norm(
                     input.base + row * input.width, weightBase, epsilon, output.base + row * output.width,
                     input.width)
@@ -26,7 +23,7 @@ extension Compute {
         let half = cosine.width
         precondition(half * 2 <= headDim && sine.width == half)
         precondition(cosine.count == heads.count && sine.count == heads.count)
-        parallelRows(heads) { row in
+        forEachRow(heads.count, width: heads.width) { row in
             for head in 0..<headCount {
                 table.rotate(
                     heads.base + row * heads.width + head * headDim, cosine.base + row * half, sine.base + row * half,
@@ -51,14 +48,6 @@ extension Compute {
             } else {
                 format.decodeBlocks(stored, into: output.base + row * width)
             }
-        }
-    }
-
-    /// Calls `body` for each row, on several threads where there is enough to do.
-    func parallelRows(_ rows: RowsView, _ body: (Int) -> Void) {
-        let grain = max(1, Self.floatsPerPieceMin / max(rows.width, 1))
-        parallel(rows.count, grain: grain) { range in
-            for row in range { body(row) }
         }
     }
 }

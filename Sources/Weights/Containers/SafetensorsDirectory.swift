@@ -29,13 +29,10 @@ struct SafetensorsDirectory: ModelContainer {
     }
 
     func smallFile(_ name: String, bytesMax: Int) throws(WeightsError) -> [UInt8]? {
-        // Programs that write prompts lie in a folder of their own.
-        if name.hasPrefix("encoding_"),
-            let bytes = try readSmallFile(path + "/encoding/" + name, bytesMax: bytesMax)
-        {
-            return bytes
+        for place in SmallFile.paths(of: name) {
+            if let bytes = try readSmallFile(path + "/" + place, bytesMax: bytesMax) { return bytes }
         }
-        return try readSmallFile(path + "/" + name, bytesMax: bytesMax)
+        return nil
     }
 
     func storedName(of tensor: String) -> String { tensor }
