@@ -21,6 +21,18 @@ int colony_set_processors(const uint64_t *words, size_t count) {
     return syscall(SYS_sched_setaffinity, 0, count * sizeof *words, words) < 0 ? errno : 0;
 }
 
+int colony_keep_off_processor(int thread, size_t processor) {
+    uint64_t words[COLONY_PROCESSORS_MAX / 64];
+    const size_t count = sizeof words / sizeof *words;
+    const int error = colony_get_processors(words, count);
+    if (error) return error;
+    if (processor < COLONY_PROCESSORS_MAX) words[processor / 64] &= ~(UINT64_C(1) << processor % 64);
+    uint64_t left = 0;
+    for (size_t i = 0; i < count; i++) left |= words[i];
+    if (!left) return EINVAL;
+    return syscall(SYS_sched_setaffinity, thread, sizeof words, words) < 0 ? errno : 0;
+}
+
 int colony_prefer_memory_node(void *base, size_t byte_count, size_t node) {
     if (node >= COLONY_MEMORY_NODES_MAX) return EINVAL;
     unsigned long nodes[COLONY_MEMORY_NODES_MAX / BITS_PER_WORD] = {0};

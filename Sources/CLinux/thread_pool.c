@@ -31,11 +31,15 @@
 /// How long the caller spins and yields for the last task of a helper before it sleeps.
 #define CALLER_SPIN_NANOSECONDS 200000
 #define PAUSES_PER_LOOK 16
+/// Pools with more helpers leave their places to the system: a call for each would take longer than it saves.
+#define STEERED_HELPERS_MAX 16
 
 typedef struct helper {
     colony_thread_pool *pool;
     pthread_t thread;
     size_t index;
+    /// As the system numbers threads; 0 until it runs.
+    _Atomic int number;
 } helper;
 
 typedef struct queue {
@@ -60,6 +64,8 @@ struct colony_thread_pool {
     size_t processor_words;
     /// Which pool this is, of all that there ever were.
     uint64_t number;
+    /// The processor that helpers are kept off, -1 if none; belongs to the caller whose turn it is.
+    int avoided;
     size_t queue_count;
     queue queues[];
 };
@@ -144,6 +150,7 @@ static void *helper_main(void *argument) {
     inside = pool;
     inside_as = self->index;
     bind(pool, self->index);
+    atomic_store(&self->number, gettid());
     uint32_t seen = atomic_load(&pool->round);
     while (!atomic_load(&pool->stopping)) {
         work(pool, self->index);
@@ -194,6 +201,7 @@ colony_thread_pool *colony_thread_pool_create(
     *pool = (colony_thread_pool){
         .spin_nanoseconds = (uint64_t)spin_microseconds * 1000,
         .number = atomic_fetch_add(&pools_made, 1) + 1,
+        .avoided = -1,
         .queue_count = queue_count,
     };
     for (size_t i = 0; i < queue_count; i++) atomic_init(&pool->queues[i].ticket, 0);
@@ -236,6 +244,21 @@ static void wait_for_helpers(colony_thread_pool *pool) {
     }
 }
 
+/// Keeps helpers off the caller's processor. Systems like to wake a thread where its waker runs, Linux above all in
+/// virtual machines, where an idle processor seems taken: the helper then waits for the caller to finish, with a
+/// processor idle beside them. One that has given way may wait there too.
+static void steer(colony_thread_pool *pool) {
+    if (pool->processors || pool->helper_count > STEERED_HELPERS_MAX) return;
+    const int here = sched_getcpu();
+    if (here < 0 || here == pool->avoided) return;
+    pool->avoided = here;
+    for (size_t i = 0; i < pool->helper_count; i++) {
+        const int number = atomic_load(&pool->helpers[i].number);
+        // One that does not run yet is kept off at the next change.
+        if (number) colony_keep_off_processor(number, (size_t)here);
+    }
+}
+
 /// `ends` as for `colony_thread_pool_run_queues`; null puts every task into the first queue.
 static void run(
     colony_thread_pool *pool, size_t count, const size_t *ends, colony_thread_task task, void *context) {
@@ -260,6 +283,7 @@ static void run(
         atomic_store_explicit(&pool->queues[i].ticket, (uint64_t)end << 32 | begin, memory_order_release);
         begin = end;
     }
+    steer(pool);
     next_round(pool, count - 1);
     work(pool, 0);
     wait_for_helpers(pool);

@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Synchronization
 import Testing
 
 @Suite(.serialized) struct PoolTests {
@@ -60,6 +61,26 @@ import Testing
         }
         for thread in threads { thread.join() }
         for runs in runs { #expect(runs.values == [Int](repeating: 300, count: 8)) }
+    }
+
+    @Test(.enabled(if: Processors.allowed().count > 1))
+    func sleepingHelpersAreKeptOffTheCallersProcessor() {
+        let pool = ComputePool(threadCount: 2, spinMicroseconds: 0)
+        let all = Processors.allowed()
+        let caller = pthread_self()
+        let allowed = Mutex(all)
+        // The first loops may come before the helper sleeps, or before it runs at all.
+        for _ in 0..<1000 where allowed.withLock({ $0 == all }) {
+            let arrivals = [DispatchSemaphore(value: 0), DispatchSemaphore(value: 0)]
+            pool.run(2) { task in
+                arrivals[task].signal()
+                arrivals[1 - task].wait()
+                if pthread_equal(pthread_self(), caller) == 0 { allowed.withLock { $0 = Processors.allowed() } }
+            }
+        }
+        let ofHelper = allowed.withLock(\.self)
+        #expect(ofHelper.count == all.count - 1 && Set(ofHelper).isSubset(of: all))
+        #expect(Processors.allowed() == all)
     }
 
     @Test func refusesUnsupportedInstructionsAndThreadCounts() {

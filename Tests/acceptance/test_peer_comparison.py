@@ -77,11 +77,11 @@ def test_table():
 
 def test_a_cluster_is_compared_with_one_process():
     with_cluster = rounds()
-    for each, speed in zip(with_cluster, (81, 162, 72)):
-        each["Q4_K"]["colony"]["cluster"] = {"tokensPerSecond": speed, "aloneTokensPerSecond": 90}
+    for each, speed, share in zip(with_cluster, (81, 162, 72), (0.9, 1.8, 0.8)):
+        each["Q4_K"]["colony"]["cluster"] = {"tokensPerSecond": speed, "shareOfOneProcess": share}
     found = figures.rows(with_cluster, {"Q4_K": MODEL}, SETTINGS)
     cluster = row("3 workers here", found)
-    # What one process did beside the cluster counts, not what it did minutes before.
+    # What one process did in turn with the cluster counts, not what it did minutes before.
     assert cluster.colony_share == figures.Spread(pytest.approx(0.9), pytest.approx(0.8), pytest.approx(1.8))
     assert cluster.ratio.median == pytest.approx(1.35) and cluster.is_met is True
     assert "| 81 tokens/s (90 % of one process) | 1.35× (1.20–1.35) | ≥ 85 % of one process | yes |" in figures.table(found)

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -66,12 +65,8 @@ class LocalCluster:
         last = "\n".join((self.directory / "up.log").read_text(errors="replace").splitlines()[-10:])
         raise Failed(f"the cluster does not get ready:\n{last}")
 
-    def tokens_per_second(self, sequences: int, tokens: int) -> float:
-        """Of all sequences together, from their first tokens on; the median of some repetitions after a first one."""
-        found = [self.load(sequences, tokens) for _ in range(1 + REPETITIONS)]
-        return statistics.median(found[1:])
-
     def load(self, sequences: int, tokens: int) -> float:
+        """Tokens per second of all sequences together, from their first tokens on."""
         result = subprocess.run(
             [
                 self.programs / "clusterbench", "load", "--url", self.url, "--concurrency", str(sequences),

@@ -5,8 +5,9 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
-from cluster import LocalCluster
+from cluster import REPETITIONS, LocalCluster
 from figures import CLUSTER_SEQUENCES
 from measure import Failed, drop_from_cache, run
 from peer import usage
@@ -69,16 +70,22 @@ class Colony:
             shutil.rmtree(cache, ignore_errors=True)
 
     def cluster(self, file: Path, tokens: int, work: Path) -> dict:
-        """Sequences together through a gateway and three workers on this machine, and just before and after in one
-        process: what the machine can do changes within minutes."""
+        """Sequences together through a gateway and three workers on this machine, in turn with one process: what the
+        machine can do changes within seconds, so each measurement counts beside the two around it."""
         def alone() -> float:
             outcome = self.run(file, PROMPT_TOKENS_AT_START, tokens, [CLUSTER_SEQUENCES])
             return model_speeds(outcome.text)["decode"][str(CLUSTER_SEQUENCES)]
 
-        before = alone()
         with LocalCluster(self.program.parent, file, work / "cluster") as cluster:
-            speed = cluster.tokens_per_second(CLUSTER_SEQUENCES, tokens)
-        return {"tokensPerSecond": speed, "aloneTokensPerSecond": (before + alone()) / 2}
+            cluster.load(CLUSTER_SEQUENCES, tokens)
+            one_process, together = [alone()], []
+            for _ in range(REPETITIONS):
+                together.append(cluster.load(CLUSTER_SEQUENCES, tokens))
+                one_process.append(alone())
+        around = [(before + after) / 2 for before, after in zip(one_process, one_process[1:])]
+        return {
+            "tokensPerSecond": median(together), "aloneTokensPerSecond": median(one_process),
+            "shareOfOneProcess": median(speed / beside for speed, beside in zip(together, around))}
 
 
 def model_speeds(text: str) -> dict:

@@ -146,13 +146,13 @@ def memory_row(rounds: list[dict], models: dict, quant: str) -> Row:
 
 def cluster_row(rounds: list[dict], quant: str, count: int) -> Row:
     """`count` sequences together through a gateway and workers on this machine, beside the peer's one process; the
-    share is that of our own one process just before and after."""
+    share is that of our own one process, in turn with the cluster."""
     cluster, peer = ("colony", path("cluster", "tokensPerSecond")), ("peer", path("decode", str(count)))
-    alone = ("colony", path("cluster", "aloneTokensPerSecond"))
+    share = path("cluster", "shareOfOneProcess")
     return Row(
         f"decode, {quant}, {count} together, 3 workers here", "tokens/s", Spread.of(collected(rounds, quant, *peer)),
         Spread.of(collected(rounds, quant, *cluster)), Spread.of(quotients(rounds, quant, cluster, peer)),
-        colony_share=Spread.of(quotients(rounds, quant, cluster, alone)), share_of="of one process", share_least=0.85)
+        colony_share=Spread.of(collected(rounds, quant, "colony", share)), share_of="of one process", share_least=0.85)
 
 
 def key_value_bytes(model: dict, prompt: int, tokens: int, together: list[int], prompt_together: int) -> int:

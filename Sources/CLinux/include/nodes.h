@@ -13,6 +13,10 @@ int colony_get_processors(uint64_t *words, size_t count);
 /// Lets the calling thread run on these processors only; returns 0 or an error number.
 int colony_set_processors(const uint64_t *words, size_t count);
 
+/// Lets another thread, by the system's number, run on the processors of the calling one but this; returns 0 or an
+/// error number, EINVAL where none is left.
+int colony_keep_off_processor(int thread, size_t processor);
+
 /// Nodes are numbered below this.
 #define COLONY_MEMORY_NODES_MAX 1024
 
