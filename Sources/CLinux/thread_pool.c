@@ -254,8 +254,9 @@ static void steer(colony_thread_pool *pool) {
     pool->avoided = here;
     for (size_t i = 0; i < pool->helper_count; i++) {
         const int number = atomic_load(&pool->helpers[i].number);
-        // One that does not run yet is kept off at the next change.
         if (number) colony_keep_off_processor(number, (size_t)here);
+        // It does not run yet: once more the next time.
+        else pool->avoided = -1;
     }
 }
 

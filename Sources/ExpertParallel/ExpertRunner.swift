@@ -15,8 +15,8 @@ enum ExpertInput {
 struct ExpertRunner {
     private let quantised = QuantisedRows()
     private var scratch = ExpertScratch()
-    private var batches: [ExpertBatch] = []
-    private var batchOfExpert: [UInt32: Int] = [:]
+    private var assignments = ExpertAssignments()
+    private var numbers: [UInt32: Int] = [:]
 
     /// Computes with the kernels and in the form of activations of `compute`.
     /// - Throws: `shardNotHosted` for an expert that `table` does not host, `invalidRequest` for one that cannot take
@@ -25,38 +25,38 @@ struct ExpertRunner {
         _ pairs: some Sequence<DispatchPair>, layer: LayerIndex, table: ExpertTable, input: ExpertInput,
         output: ResultRowsView, compute: Compute
     ) throws(Refusal) {
-        batches.removeAll(keepingCapacity: true)
-        batchOfExpert.removeAll(keepingCapacity: true)
+        assignments.removeAll()
+        numbers.removeAll(keepingCapacity: true)
         for (row, pair) in pairs.enumerated() {
-            if let index = batchOfExpert[pair.expert] {
-                batches[index].inputRows.append(Int(pair.tokenRow))
-                batches[index].outputRows.append(row)
-                batches[index].scales.append(pair.weight)
-            } else {
-                let expert = ExpertIndex(Int(pair.expert))
-                guard let weights = table.weights(layer: layer, expert: expert) else {
-                    throw Refusal(.shardNotHosted, "expert \(expert) of layer \(layer) is not hosted here")
-                }
-                batchOfExpert[pair.expert] = batches.count
-                batches.append(
-                    ExpertBatch(
-                        weights: weights, inputRows: [Int(pair.tokenRow)], outputRows: [row], scales: [pair.weight]))
-            }
+            let expert = try number(of: pair.expert, layer, table)
+            assignments.assign(Int(pair.tokenRow), to: expert, outputRow: row, scale: pair.weight)
         }
         switch input {
         case .compact(let rows):
             try checkTakeQuantised(layer, compute)
             compute.gatedExperts(
-                batches, input: compute.linearInput(rows, quantised), output: output, scratch: &scratch)
-        case .rows(let rows): compute.gatedExperts(batches, input: rows, output: output, scratch: &scratch)
+                assignments, input: compute.linearInput(rows, quantised), output: output, scratch: &scratch)
+        case .rows(let rows): compute.gatedExperts(assignments, input: rows, output: output, scratch: &scratch)
         }
     }
 
-    private func checkTakeQuantised(_ layer: LayerIndex, _ compute: Compute) throws(Refusal) {
-        let other = batches.first { batch in
-            !compute.takesQuantised(batch.weights.gate) || !compute.takesQuantised(batch.weights.up)
+    /// The number of an expert among those of the step, a new one if no pair before has named it.
+    private mutating func number(
+        of expert: UInt32, _ layer: LayerIndex, _ table: ExpertTable
+    ) throws(Refusal) -> Int {
+        if let number = numbers[expert] { return number }
+        let index = ExpertIndex(Int(expert))
+        guard let weights = table.weights(layer: layer, expert: index) else {
+            throw Refusal(.shardNotHosted, "expert \(index) of layer \(layer) is not hosted here")
         }
-        guard let weights = other?.weights else { return }
+        let number = assignments.add(weights)
+        numbers[expert] = number
+        return number
+    }
+
+    private func checkTakeQuantised(_ layer: LayerIndex, _ compute: Compute) throws(Refusal) {
+        let other = assignments.experts.first { !compute.takesQuantised($0.gate) || !compute.takesQuantised($0.up) }
+        guard let weights = other else { return }
         let formats = "\(weights.gate.format) and \(weights.up.format)"
         throw Refusal(
             .invalidRequest, "the rows are 8-bit integers, experts of layer \(layer) in \(formats) take f32")

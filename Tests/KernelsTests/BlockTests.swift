@@ -75,7 +75,7 @@ import Testing
         for compute in try everyCompute() {
             let output = Rows(capacity: 2, width: hidden)
             var scratch = ExpertScratch()
-            compute.gatedExperts([batch], input: input.view, output: output.view, scratch: &scratch)
+            compute.gatedExperts(ExpertAssignments([batch]), input: input.view, output: output.view, scratch: &scratch)
             #expect(bits(output.values) == bits(expected), compute.label)
         }
     }

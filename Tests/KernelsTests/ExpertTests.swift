@@ -73,7 +73,8 @@ import Testing
             let output = Rows(capacity: expected.count, width: hidden)
             var scratch = ExpertScratch()
             for _ in 0..<2 {
-                compute.gatedExperts(batches, input: input.view, output: output.view, scratch: &scratch)
+                compute.gatedExperts(
+                    ExpertAssignments(batches), input: input.view, output: output.view, scratch: &scratch)
                 #expect(bits(output.values) == bits(expected.flatMap { $0 }), compute.label)
             }
         }
@@ -97,7 +98,7 @@ import Testing
         for compute in try everyCompute() {
             let output = Rows(capacity: 9, width: hidden)
             var scratch = ExpertScratch()
-            compute.gatedExperts([batch], input: input.view, output: output.view, scratch: &scratch)
+            compute.gatedExperts(ExpertAssignments([batch]), input: input.view, output: output.view, scratch: &scratch)
             #expect(bits(output.values) == bits(expected), compute.label)
         }
     }
@@ -124,7 +125,8 @@ import Testing
             for compute in try everyCompute(threadCounts: [1]) {
                 let output = Rows(capacity: pairs.count, width: 1)
                 var scratch = ExpertScratch()
-                compute.gatedExperts(batches, input: input.view, output: output.view, scratch: &scratch)
+                compute.gatedExperts(
+                    ExpertAssignments(batches), input: input.view, output: output.view, scratch: &scratch)
                 #expect(bits(output.values) == bits(expected), compute.label)
             }
         }
@@ -134,7 +136,7 @@ import Testing
         let compute = try Compute(instructionSet: .best, threadCount: 2)
         let rows = Rows(capacity: 1, width: 16)
         var scratch = ExpertScratch()
-        compute.gatedExperts([], input: rows.view, output: rows.view, scratch: &scratch)
+        compute.gatedExperts(ExpertAssignments(), input: rows.view, output: rows.view, scratch: &scratch)
         #expect(rows.values == [Float](repeating: 0, count: 16))
     }
 }

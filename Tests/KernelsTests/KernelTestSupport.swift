@@ -148,6 +148,27 @@ func everyCompute(threadCounts: [Int] = [1, 3], activations: ActivationFormat = 
     return all
 }
 
+/// The tokens of one expert.
+struct ExpertBatch {
+    let weights: ExpertWeights
+    let inputRows: [Int]
+    let outputRows: [Int]
+    let scales: [Float]
+}
+
+extension ExpertAssignments {
+    /// Expert after expert, each with its tokens.
+    init(_ batches: [ExpertBatch]) {
+        self.init()
+        for batch in batches {
+            let expert = add(batch.weights)
+            for (index, row) in batch.inputRows.enumerated() {
+                assign(row, to: expert, outputRow: batch.outputRows[index], scale: batch.scales[index])
+            }
+        }
+    }
+}
+
 extension Compute {
     var label: Comment {
         "\(instructionSet.rawValue), \(pool.threadCount) threads, activations \(activations.rawValue)"

@@ -178,7 +178,8 @@ private enum Simulated {
                 let output = Rows(capacity: widths.count * tokensPerExpert, width: 256)
                 onOwnThread {
                     var scratch = ExpertScratch()
-                    compute.gatedExperts(batches, input: input.view, output: output.view, scratch: &scratch)
+                    compute.gatedExperts(
+                        ExpertAssignments(batches), input: input.view, output: output.view, scratch: &scratch)
                 }
                 return bits(output.values)
             }

@@ -71,10 +71,10 @@ import Testing
         for compute in try everyCompute() {
             var scratch = ExpertScratch()
             let exact = Rows(capacity: 9, width: hidden)
-            compute.gatedExperts(batches, input: input.view, output: exact.view, scratch: &scratch)
+            compute.gatedExperts(ExpertAssignments(batches), input: input.view, output: exact.view, scratch: &scratch)
             let memory = ResultRows()
             let results = memory.reserve(9, width: hidden, format: format)
-            compute.gatedExperts(batches, input: input.view, output: results, scratch: &scratch)
+            compute.gatedExperts(ExpertAssignments(batches), input: input.view, output: results, scratch: &scratch)
             let sum = Rows.of([Float](repeating: -0.0, count: 9 * hidden), width: hidden)
             compute.add(1, of: format, to: sum.view) { UnsafeRawPointer(results[$0]) }
             let expected = (0..<9).flatMap { Reference.result(exact.values(row: $0), format: format) }

@@ -212,6 +212,9 @@ typedef struct colony_kernel_table {
     colony_linear_kernel _Nonnull linear_blocks_exact[COLONY_BLOCK_FORMAT_COUNT]; // f32 activations
     colony_linear_kernel _Nonnull linear_e4m3; // 8-bit floats in groups, f32 activations
     void (*quantise)(const float *input, colony_activation_block *blocks, size_t columns);
+    /// Blocks whose codes and scales were computed elsewhere, whatever these are.
+    void (*restore_quantised)(
+        const int8_t *codes, const float *scales, colony_activation_block *blocks, size_t block_count);
     void (*_Nonnull decode[COLONY_FORMAT_COUNT])(const void *source, float *output, size_t count);
     void (*gated_activation)(
         const colony_gated_activation *activation, const float *gate, const float *up, float *output, size_t count);

@@ -72,6 +72,7 @@ static const colony_kernel_table table = {
          linear_exact_int8, linear_exact_int8_zeros},
     .linear_e4m3 = linear_e4m3,
     .quantise = quantise,
+    .restore_quantised = restore_quantised,
     .ceiling_read = ceiling_read,
     .ceiling_dot = ceiling_dot,
     .ceiling_fma = ceiling_fma,

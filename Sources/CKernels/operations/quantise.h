@@ -48,3 +48,18 @@ KERNEL static void quantise(const float *input, colony_activation_block *blocks,
         quantise_block(low, high, blocks + k / COLONY_BLOCK_COLUMNS);
     }
 }
+
+KERNEL static void restore_quantised(
+    const int8_t *codes, const float *scales, colony_activation_block *blocks, size_t block_count) {
+    for (size_t i = 0; i < block_count; i++, codes += COLONY_BLOCK_COLUMNS) {
+        colony_activation_block *block = blocks + i;
+        int32_t first = 0, second = 0;
+        for (size_t k = 0; k < COLONY_LANES; k++) first += codes[k];
+        for (size_t k = COLONY_LANES; k < COLONY_BLOCK_COLUMNS; k++) second += codes[k];
+        for (size_t k = 0; k < COLONY_BLOCK_COLUMNS; k++) block->codes[k] = codes[k];
+        block->scale = scales[i];
+        block->first_sum = first;
+        block->sum = first + second;
+        block->scaled_sum = block->scale * (float)block->sum;
+    }
+}

@@ -25,29 +25,11 @@ public struct CompactRowsView: @unchecked Sendable {
         QuantisedRows.blocksPerRow(width: width) * (columns + MemoryLayout<Float>.size)
     }
 
-    /// Rebuilds the blocks of one row; the arithmetic is that of `operations/quantise.h`, so the bits are, too.
-    func unpack(row: Int, to blocks: UnsafeMutablePointer<colony_activation_block>) {
-        let blockCount = QuantisedRows.blocksPerRow(width: width)
+    /// Where the codes of a row lie, and where its scales.
+    fileprivate func parts(ofRow row: Int) -> (codes: UnsafePointer<Int8>, scales: UnsafePointer<Float>) {
         let codes = base + row * Self.bytesPerRow(width: width)
-        let scales = codes + blockCount * Self.columns
-        for index in 0..<blockCount {
-            let source = (codes + index * Self.columns).assumingMemoryBound(to: Int8.self)
-            let first = Self.sum(source)
-            let sum = first + Self.sum(source + Self.columns / 2)
-            let scale = scales.load(fromByteOffset: index * MemoryLayout<Float>.size, as: Float.self)
-            UnsafeMutableRawPointer(blocks + index).copyMemory(from: source, byteCount: Self.columns)
-            blocks[index].scale = scale
-            blocks[index].scaled_sum = scale * Float(sum)
-            blocks[index].sum = sum
-            blocks[index].first_sum = first
-        }
-    }
-
-    /// The sum of half a block's codes.
-    private static func sum(_ codes: UnsafePointer<Int8>) -> Int32 {
-        var sum: Int32 = 0
-        for index in 0..<columns / 2 { sum &+= Int32(codes[index]) }
-        return sum
+        let scales = codes + QuantisedRows.blocksPerRow(width: width) * Self.columns
+        return (codes.assumingMemoryBound(to: Int8.self), scales.assumingMemoryBound(to: Float.self))
     }
 
     fileprivate static let columns = Int(COLONY_BLOCK_COLUMNS)
@@ -81,7 +63,10 @@ extension Compute {
     public func linearInput(_ rows: CompactRowsView, _ scratch: QuantisedRows) -> LinearInput {
         let stride = QuantisedRows.blocksPerRow(width: rows.width)
         let blocks = scratch.reserve(rows: rows.count, width: rows.width)
-        forEachRow(rows.count, width: rows.width) { rows.unpack(row: $0, to: blocks + $0 * stride) }
+        forEachRow(rows.count, width: rows.width) { row in
+            let parts = rows.parts(ofRow: row)
+            table.restore_quantised(parts.codes, parts.scales, blocks + row * stride, stride)
+        }
         return LinearInput(quantised: UnsafePointer(blocks), count: rows.count, width: rows.width)
     }
 }

@@ -1,26 +1,5 @@
 import CKernels
 
-/// The tokens that go to one expert.
-public struct ExpertBatch {
-    /// The expert.
-    public let weights: ExpertWeights
-    /// Per token, its row of the input.
-    public var inputRows: [Int]
-    /// Per token, its row of the output; no row is named twice in a step.
-    public var outputRows: [Int]
-    /// Per token, what its output row is multiplied with.
-    public var scales: [Float]
-
-    /// The tokens of one expert; the three lists are of one length.
-    public init(weights: ExpertWeights, inputRows: [Int], outputRows: [Int], scales: [Float]) {
-        precondition(inputRows.count == outputRows.count && scales.count == outputRows.count)
-        self.weights = weights
-        self.inputRows = inputRows
-        self.outputRows = outputRows
-        self.scales = scales
-    }
-}
-
 /// Memory that `gatedExperts` works in; it grows to the largest step and stays. A copy shares the memory: one for each
 /// step that runs at a time.
 public struct ExpertScratch {
@@ -31,13 +10,18 @@ public struct ExpertScratch {
     fileprivate let inputRows = GrowingBuffer<Int>()
     fileprivate let outputRows = GrowingBuffer<Int>()
     fileprivate let scales = GrowingBuffer<Float>()
+    /// Per expert, where its next token is listed.
+    fileprivate let places = GrowingBuffer<Int>()
+    /// Per node of the memory, one for each expert that has tokens; the lists of steps go with it.
     fileprivate var plans: [ExpertPlan] = []
+    fileprivate var hiddenSteps: [PanelSteps] = []
+    fileprivate var outputSteps: [PanelSteps] = []
 
     /// Empty scratch.
     public init() {}
 }
 
-/// One expert of a step at one node of the memory: its arguments for the three projections, and which steps are its.
+/// One expert of a step at one node of the memory: its arguments for the three projections.
 private struct ExpertPlan {
     var gate = colony_linear_arguments()
     var up = colony_linear_arguments()
@@ -50,9 +34,6 @@ private struct ExpertPlan {
     var hidden: UnsafeMutablePointer<colony_activation_block>?
     /// Per token its row of the output, if that is not f32: then it is written by way of other memory.
     var resultRows: UnsafePointer<Int>?
-    /// This expert's steps in each of the two regions.
-    var hiddenSteps = PanelSteps()
-    var outputSteps = PanelSteps()
 }
 
 extension Compute {
@@ -60,45 +41,62 @@ extension Compute {
     /// Input: [rows][hidden], output: [rows][hidden]; they must not overlap. All experts share two parallel regions,
     /// split by row panels.
     public func gatedExperts(
-        _ batches: [ExpertBatch], input: RowsView, output: ResultRowsView, scratch: inout ExpertScratch
+        _ assignments: ExpertAssignments, input: RowsView, output: ResultRowsView, scratch: inout ExpertScratch
     ) {
-        let asQuantised = batches.contains { takesQuantised($0.weights.gate) || takesQuantised($0.weights.up) }
+        let asQuantised = assignments.experts.contains { takesQuantised($0.gate) || takesQuantised($0.up) }
         gatedExperts(
-            batches, input: linearInput(input, asQuantised: asQuantised, scratch.input), output: output,
+            assignments, input: linearInput(input, asQuantised: asQuantised, scratch.input), output: output,
             scratch: &scratch)
     }
 
     /// The same with rows of f32.
     public func gatedExperts(
-        _ batches: [ExpertBatch], input: RowsView, output: RowsView, scratch: inout ExpertScratch
+        _ assignments: ExpertAssignments, input: RowsView, output: RowsView, scratch: inout ExpertScratch
     ) {
-        gatedExperts(batches, input: input, output: ResultRowsView(output), scratch: &scratch)
+        gatedExperts(assignments, input: input, output: ResultRowsView(output), scratch: &scratch)
     }
 
     /// The same for rows that are there in the form that all gate and up projections take.
     public func gatedExperts(
-        _ batches: [ExpertBatch], input: LinearInput, output: ResultRowsView, scratch: inout ExpertScratch
+        _ assignments: ExpertAssignments, input: LinearInput, output: ResultRowsView, scratch: inout ExpertScratch
     ) {
-        let step = plan(batches, input: input, output: output, scratch: &scratch)
-        let tokensPerExpert = batches.isEmpty ? 0 : step.tokens / batches.count
-        scratch.plans.withUnsafeBufferPointer { all in
-            guard !all.isEmpty else { return }
-            func plans(node: Int) -> UnsafeBufferPointer<ExpertPlan> {
-                let count = all.count / cut.count
-                return UnsafeBufferPointer(rebasing: all[node * count..<(node + 1) * count])
-            }
-            func stepCount(_ steps: KeyPath<ExpertPlan, PanelSteps>) -> (Int) -> Int {
-                { node in plans(node: node).last?[keyPath: steps].range.upperBound ?? 0 }
-            }
-            runSteps(stepCount(\.hiddenSteps), tokenCount: tokensPerExpert, work: 2 * step.work) { node, steps in
-                Self.forEachExpert(of: steps, in: plans(node: node), \.hiddenSteps, hiddenPanels)
-            }
-            runSteps(stepCount(\.outputSteps), tokenCount: tokensPerExpert, work: step.work) { node, steps in
-                Self.forEachExpert(of: steps, in: plans(node: node), \.outputSteps) { expert, first, count in
-                    outputPanels(expert, first: first, count: count, output)
-                }
+        let work = plan(assignments, input: input, output: output, scratch: &scratch)
+        guard !scratch.plans.isEmpty else { return }
+        let tokensPerExpert = assignments.tokens.count / assignments.experts.count
+        scratch.plans.withUnsafeBufferPointer { plans in
+            runExperts(plans, scratch.hiddenSteps, tokenCount: tokensPerExpert, work: 2 * work, hiddenPanels)
+            runExperts(plans, scratch.outputSteps, tokenCount: tokensPerExpert, work: work) { expert, first, count in
+                outputPanels(expert, first: first, count: count, output)
             }
         }
+    }
+
+    /// One parallel region: `body` gets the panels of every expert, as long a run of each as there is.
+    private func runExperts(
+        _ plans: UnsafeBufferPointer<ExpertPlan>, _ steps: [PanelSteps], tokenCount: Int, work: Int,
+        _ body: (_ expert: ExpertPlan, _ firstPanel: Int, _ panelCount: Int) -> Void
+    ) {
+        let expertCount = plans.count / cut.count
+        func stepCount(node: Int) -> Int { steps[(node + 1) * expertCount - 1].range.upperBound }
+        runSteps(stepCount, tokenCount: tokenCount, work: work) { node, own in
+            var index = Self.expert(of: own.lowerBound, among: node * expertCount..<(node + 1) * expertCount, steps)
+            while index < (node + 1) * expertCount, steps[index].range.lowerBound < own.upperBound {
+                let (first, count) = steps[index].panels(of: steps[index].range.clamped(to: own))
+                // A small expert may have no panel at this node.
+                if count > 0 { body(plans[index], first, count) }
+                index += 1
+            }
+        }
+    }
+
+    /// The last expert whose steps begin at or before `step`.
+    private static func expert(of step: Int, among experts: Range<Int>, _ steps: [PanelSteps]) -> Int {
+        var (low, high) = (experts.lowerBound, experts.upperBound)
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if steps[middle].range.lowerBound <= step { low = middle } else { high = middle }
+        }
+        return low
     }
 
     /// Gate, up and activation of some panels (whole blocks of 32 rows), for all tokens of the expert.
@@ -147,132 +145,108 @@ extension Compute {
             }
         }
     }
-
-    /// Calls `body` with the panels of every expert that `steps` touch, as long a run of each as there is.
-    private static func forEachExpert(
-        of steps: Range<Int>, in plans: UnsafeBufferPointer<ExpertPlan>, _ share: KeyPath<ExpertPlan, PanelSteps>,
-        _ body: (_ expert: ExpertPlan, _ firstPanel: Int, _ panelCount: Int) -> Void
-    ) {
-        var index = expert(of: steps.lowerBound, in: plans, share)
-        while index < plans.count, plans[index][keyPath: share].range.lowerBound < steps.upperBound {
-            let own = plans[index][keyPath: share]
-            let (first, count) = own.panels(of: own.range.clamped(to: steps))
-            // A small expert may have no panel at this node.
-            if count > 0 { body(plans[index], first, count) }
-            index += 1
-        }
-    }
-
-    /// The last expert whose tasks begin at or before `step`.
-    private static func expert(
-        of step: Int, in plans: UnsafeBufferPointer<ExpertPlan>, _ share: KeyPath<ExpertPlan, PanelSteps>
-    ) -> Int {
-        var low = 0
-        var high = plans.count
-        while high - low > 1 {
-            let middle = (low + high) / 2
-            if plans[middle][keyPath: share].range.lowerBound <= step { low = middle } else { high = middle }
-        }
-        return low
-    }
 }
 
 extension Compute {
-    /// Lays out scratch and plans, node after node; answers how many tokens all experts have together, and the
-    /// multiply-adds of one projection.
+    /// Lays out scratch and plans, node after node; answers the multiply-adds of one projection.
     private func plan(
-        _ batches: [ExpertBatch], input: LinearInput, output: ResultRowsView, scratch: inout ExpertScratch
-    ) -> (tokens: Int, work: Int) {
-        var tokens = 0
-        var hiddenFloats = 0
-        var hiddenBlocks = 0
-        for batch in batches {
-            tokens += batch.inputRows.count
-            hiddenFloats += batch.inputRows.count * batch.weights.gate.rows
-            hiddenBlocks += batch.inputRows.count * QuantisedRows.blocksPerRow(width: batch.weights.gate.rows)
-        }
-        scratch.reserve(tokens: tokens, hiddenFloats: hiddenFloats, hiddenBlocks: hiddenBlocks)
+        _ assignments: ExpertAssignments, input: LinearInput, output: ResultRowsView, scratch: inout ExpertScratch
+    ) -> Int {
+        scratch.list(assignments, inputCount: input.count, outputCount: output.count)
         scratch.plans.removeAll(keepingCapacity: true)
-        var firstToken = 0
-        var firstFloat = 0
-        var firstBlock = 0
-        for batch in batches where !batch.inputRows.isEmpty {
-            check(batch, input: input, output: output)
-            let weights = batch.weights
-            var plan = scratch.plan(batch, firstToken: firstToken, firstFloat: firstFloat, self)
+        var (firstToken, firstFloat, firstBlock) = (0, 0, 0)
+        for (weights, count) in zip(assignments.experts, assignments.counts) where count > 0 {
+            check(weights, input: input, output: output)
+            var plan = scratch.plan(weights, tokens: firstToken..<firstToken + count, firstFloat: firstFloat, self)
             plan.setInput(input)
             plan.setOutput(output)
             if takesQuantised(weights.down) {
                 plan.hidden = scratch.hidden.base + firstBlock
                 plan.down.quantised_input = UnsafePointer(plan.hidden)
-                firstBlock += batch.inputRows.count * plan.down.quantised_stride
+                firstBlock += count * plan.down.quantised_stride
             }
             scratch.plans.append(plan)
-            firstToken += batch.inputRows.count
-            firstFloat += batch.inputRows.count * weights.gate.rows
+            firstToken += count
+            firstFloat += count * weights.gate.rows
         }
-        placePlans(&scratch.plans, batches.lazy.filter { !$0.inputRows.isEmpty }.map(\.weights))
-        return (tokens, hiddenFloats * input.width)
+        placePlans(&scratch, assignments)
+        return firstFloat * input.width
     }
 
     /// Gives the plans their steps; every node but the first has a copy of each, with the weights that lie there.
-    private func placePlans(_ plans: inout [ExpertPlan], _ experts: some Sequence<ExpertWeights>) {
-        let expertCount = plans.count
+    private func placePlans(_ scratch: inout ExpertScratch, _ assignments: ExpertAssignments) {
+        let expertCount = scratch.plans.count
+        scratch.hiddenSteps.removeAll(keepingCapacity: true)
+        scratch.outputSteps.removeAll(keepingCapacity: true)
         for node in 0..<cut.count {
-            if node > 0 { plans += plans[..<expertCount] }
+            if node > 0 { scratch.plans += scratch.plans[..<expertCount] }
             var (hidden, output) = (0, 0)
-            for (index, weights) in zip(node * expertCount..<plans.count, experts) {
-                plans[index].setPanels(weights, node: node, after: (hidden, output), cut)
-                hidden = plans[index].hiddenSteps.range.upperBound
-                output = plans[index].outputSteps.range.upperBound
+            for (weights, count) in zip(assignments.experts, assignments.counts) where count > 0 {
+                scratch.plans[scratch.hiddenSteps.count].setWeights(weights, node: node)
+                let steps = (
+                    hidden: PanelSteps(after: hidden, panels: cut.panels(part: node, of: weights.gate.panelCount)),
+                    output: PanelSteps(after: output, panels: cut.panels(part: node, of: weights.down.panelCount))
+                )
+                scratch.hiddenSteps.append(steps.hidden)
+                scratch.outputSteps.append(steps.output)
+                (hidden, output) = (steps.hidden.range.upperBound, steps.output.range.upperBound)
             }
         }
     }
 
-    private func check(_ batch: ExpertBatch, input: LinearInput, output: ResultRowsView) {
-        let weights = batch.weights
+    private func check(_ weights: ExpertWeights, input: LinearInput, output: ResultRowsView) {
         precondition(fits(weights.gate) && fits(weights.up) && fits(weights.down), "placed for others")
         precondition(weights.gate.columns == input.width && weights.down.rows == output.width)
         precondition(isPrepared(input, for: weights.gate) && isPrepared(input, for: weights.up), "other weights")
-        precondition(batch.outputRows.count == batch.inputRows.count && batch.scales.count == batch.inputRows.count)
-        for row in batch.inputRows { precondition(row >= 0 && row < input.count, "input row outside the view") }
-        for row in batch.outputRows { precondition(row >= 0 && row < output.count, "output row outside the view") }
     }
 }
 
 extension ExpertScratch {
-    fileprivate func reserve(tokens: Int, hiddenFloats: Int, hiddenBlocks: Int) {
-        hidden.reserve(hiddenBlocks)
+    /// Makes room, and lists the tokens expert after expert.
+    fileprivate func list(_ assignments: ExpertAssignments, inputCount: Int, outputCount: Int) {
+        let (experts, counts) = (assignments.experts, assignments.counts)
+        let hiddenFloats = zip(experts, counts).reduce(0) { $0 + $1.1 * $1.0.gate.rows }
         gate.reserve(hiddenFloats)
         up.reserve(hiddenFloats)
-        inputRows.reserve(tokens)
-        outputRows.reserve(tokens)
-        scales.reserve(tokens)
+        hidden.reserve(
+            zip(experts, counts).reduce(0) { $0 + $1.1 * QuantisedRows.blocksPerRow(width: $1.0.gate.rows) })
+        inputRows.reserve(assignments.tokens.count)
+        outputRows.reserve(assignments.tokens.count)
+        scales.reserve(assignments.tokens.count)
+        places.reserve(counts.count)
+        var place = 0
+        for (expert, count) in counts.enumerated() {
+            places.base[expert] = place
+            place += count
+        }
+        for token in assignments.tokens {
+            precondition(0..<inputCount ~= token.inputRow, "input row outside the view")
+            precondition(0..<outputCount ~= token.outputRow, "output row outside the view")
+            let place = places.base[token.expert]
+            places.base[token.expert] = place + 1
+            inputRows.base[place] = token.inputRow
+            outputRows.base[place] = token.outputRow
+            scales.base[place] = token.scale
+        }
     }
 
-    /// One expert's arguments, all but its input and output, with its lists copied to where they stay.
+    /// One expert's arguments, all but its input and output; `tokens` are where its tokens are listed.
     fileprivate func plan(
-        _ batch: ExpertBatch, firstToken: Int, firstFloat: Int, _ compute: Compute
+        _ weights: ExpertWeights, tokens: Range<Int>, firstFloat: Int, _ compute: Compute
     ) -> ExpertPlan {
-        for token in batch.inputRows.indices {
-            inputRows.base[firstToken + token] = batch.inputRows[token]
-            outputRows.base[firstToken + token] = batch.outputRows[token]
-            scales.base[firstToken + token] = batch.scales[token]
-        }
-        let weights = batch.weights
         var plan = ExpertPlan(
             gateKernel: compute.kernel(weights.gate), upKernel: compute.kernel(weights.up),
             downKernel: compute.kernel(weights.down))
-        plan.gate = weights.gate.arguments(tokens: batch.inputRows.count)
-        plan.gate.input_rows = UnsafePointer(inputRows.base + firstToken)
+        plan.gate = weights.gate.arguments(tokens: tokens.count)
+        plan.gate.input_rows = UnsafePointer(inputRows.base + tokens.lowerBound)
         plan.gate.output = gate.base + firstFloat
-        plan.up = weights.up.arguments(tokens: batch.inputRows.count)
+        plan.up = weights.up.arguments(tokens: tokens.count)
         plan.up.input_rows = plan.gate.input_rows
         plan.up.output = up.base + firstFloat
-        plan.down = weights.down.arguments(tokens: batch.inputRows.count)
+        plan.down = weights.down.arguments(tokens: tokens.count)
         plan.down.input = UnsafePointer(plan.gate.output)
-        plan.down.output_rows = UnsafePointer(outputRows.base + firstToken)
-        plan.down.scales = UnsafePointer(scales.base + firstToken)
+        plan.down.output_rows = UnsafePointer(outputRows.base + tokens.lowerBound)
+        plan.down.scales = UnsafePointer(scales.base + tokens.lowerBound)
         plan.activation = weights.activation.arguments
         plan.gate.bias = weights.biases?.gate
         plan.up.bias = weights.biases?.up
@@ -282,16 +256,10 @@ extension ExpertScratch {
 }
 
 extension ExpertPlan {
-    fileprivate mutating func setPanels(
-        _ weights: ExpertWeights, node: Int, after previous: (hidden: Int, output: Int), _ cut: PanelCut
-    ) {
+    fileprivate mutating func setWeights(_ weights: ExpertWeights, node: Int) {
         gate.weights = weights.gate.base(node: node)
         up.weights = weights.up.base(node: node)
         down.weights = weights.down.base(node: node)
-        hiddenSteps = PanelSteps(
-            after: previous.hidden, panels: cut.panels(part: node, of: weights.gate.panelCount))
-        outputSteps = PanelSteps(
-            after: previous.output, panels: cut.panels(part: node, of: weights.down.panelCount))
     }
 
     mutating func setInput(_ input: LinearInput) {

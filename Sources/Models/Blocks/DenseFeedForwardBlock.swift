@@ -16,12 +16,13 @@ final class DenseFeedForwardBlock: Sendable {
 
     /// `normed` → `projected`, both `[rows, hidden]`; each row multiplied by its scale, if there are scales.
     func forward(rows range: Range<Int>, _ state: ForwardState, scales: [Float]? = nil) {
-        let rows = Array(0..<range.count)
-        let batch = ExpertBatch(
-            weights: weights, inputRows: rows, outputRows: rows,
-            scales: scales ?? Array(repeating: 1, count: rows.count))
+        var assignments = ExpertAssignments()
+        let expert = assignments.add(weights)
+        for row in 0..<range.count {
+            assignments.assign(row, to: expert, outputRow: row, scale: scales?[row] ?? 1)
+        }
         state.compute.gatedExperts(
-            [batch], input: state.normed.view(range), output: state.projected.view(range), scratch: &state.expertScratch
-        )
+            assignments, input: state.normed.view(range), output: state.projected.view(range),
+            scratch: &state.expertScratch)
     }
 }
