@@ -23,13 +23,16 @@ public enum Registry {
         "yi_lightning": describeYiLightning,
     ]
 
-    /// Describes the model of a checkpoint.
-    public static func describe(_ checkpoint: Checkpoint) throws(ModelError) -> ModelDescription {
+    /// Describes the model of a checkpoint; of its layers that predict further tokens no more than `predictionLayers`.
+    public static func describe(
+        _ checkpoint: Checkpoint, predictionLayers: Int = 0
+    ) throws(ModelError) -> ModelDescription {
         let configuration = ConfigurationReader(checkpoint.configuration)
         guard let type = configuration.value("model_type") else { throw .configurationKeyMissing(key: "model_type") }
         guard let architecture = architectures[type.string ?? ""] else {
             throw .unknownArchitecture(found: type.string ?? type.serialised(), supported: architectures.keys.sorted())
         }
         return try architecture(configuration, Set(checkpoint.tensorNames))
+            .withPredictionLayers(atMost: predictionLayers)
     }
 }
