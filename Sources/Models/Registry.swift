@@ -23,6 +23,11 @@ public enum Registry {
         "yi_lightning": describeYiLightning,
     ]
 
+    /// Families whose layers that predict further tokens are known.
+    public static let predictingFamilies = [
+        "deepseek_v3", "deepseek_v32", "deepseek_v4", "glm4_moe", "glm_moe_dsa", "qwen3_5_moe",
+    ]
+
     /// Describes the model of a checkpoint; of its layers that predict further tokens no more than `predictionLayers`.
     public static func describe(
         _ checkpoint: Checkpoint, predictionLayers: Int = 0
