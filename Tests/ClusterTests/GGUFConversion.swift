@@ -169,7 +169,7 @@ struct GGUFConversion {
         case "self_attn.kv_b_proj.weight": write(prefix + "attn_kv_b.weight", matrix)
         default:
             // Of layers that predict further tokens, whose tensors are named otherwise.
-            write(prefix + "nextn." + rest, matrix)
+            write(prefix + "nextn." + rest.replacing("shared_head.", with: "shared_head_"), matrix)
         }
     }
 
