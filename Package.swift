@@ -147,8 +147,8 @@ let package = Package(
         .testTarget(
             name: "ClusterTests",
             dependencies: [
-                "Basics", "TestSupport", "Wire", "Transport", "Kernels", "Weights", "Engine", "CoordinatorService",
-                "WorkerService", logging,
+                "Basics", "TestSupport", "Wire", "Transport", "Kernels", "Weights", "Models", "Engine",
+                "ExpertParallel", "CoordinatorService", "WorkerService", logging,
             ],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: strict),

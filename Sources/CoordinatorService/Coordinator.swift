@@ -277,8 +277,8 @@ public final class Coordinator: Sendable {
                 ])
         }
         var expertCounts: [LayerIndex: Int] = [:]
-        for (index, layer) in description.layers.enumerated() {
-            if case .mixture(let mixture) = layer.feedForward { expertCounts[LayerIndex(index)] = mixture.expertCount }
+        for (index, layer) in description.allLayers.enumerated() {
+            expertCounts[LayerIndex(index)] = layer.mixture?.expertCount
         }
         let owners = ExpertOwners(epoch: epoch, assignments: placement.shards, expertCounts: expertCounts)
         let (links, compute, timeout) = (supervisor.links, compute, options.dispatchTimeoutMilliseconds)

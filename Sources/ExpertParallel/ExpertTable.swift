@@ -38,22 +38,25 @@ public final class ExpertTable: Sendable {
     public func weights(layer: LayerIndex, expert: ExpertIndex) -> ExpertWeights? { layers[layer]?[expert] }
 }
 
-/// Reads experts from a checkpoint.
+/// Reads experts from a checkpoint: those of the model's layers and of the prediction layers that its description has,
+/// which are numbered behind the others.
 public struct ExpertLoader: Sendable {
     private let checkpoint: Checkpoint
     private let description: ModelDescription
+    private let layers: [LayerDescription]
 
     /// Reads from `checkpoint`, whose model is `description`.
     public init(checkpoint: Checkpoint, description: ModelDescription) {
         self.checkpoint = checkpoint
         self.description = description
+        layers = description.allLayers
     }
 
     /// Every expert of the model with the bytes that it occupies when loaded.
     public func shardSizes() throws(WeightsError) -> [(shard: ShardID, byteCount: UInt64)] {
         var sizes: [(shard: ShardID, byteCount: UInt64)] = []
-        for (index, layer) in description.layers.enumerated() {
-            guard case .mixture(let mixture) = layer.feedForward else { continue }
+        for (index, layer) in layers.enumerated() {
+            guard let mixture = layer.mixture else { continue }
             for expert in (0..<mixture.expertCount).map(ExpertIndex.init) {
                 let byteCount = try mixture.expertBytes(expert, hiddenSize: description.hiddenSize, in: checkpoint)
                 sizes.append((.expert(layer: LayerIndex(index), expert: expert), byteCount))
@@ -66,7 +69,7 @@ public struct ExpertLoader: Sendable {
     /// activations, so that f32 rows are of no use there.
     public func layersInBlocks() throws(WeightsError) -> Set<LayerIndex> {
         var layers: Set<LayerIndex> = []
-        for layer in description.mixtureLayers {
+        for layer in description.allLayers.indices.map(LayerIndex.init) {
             guard let mixture = mixture(of: layer) else { continue }
             var isInBlocks = true
             for expert in (0..<mixture.expertCount).map(ExpertIndex.init) where isInBlocks {
@@ -78,7 +81,8 @@ public struct ExpertLoader: Sendable {
     }
 
     /// The form in which experts' rows are added up: `wanted`, or where that is nil bf16 if the experts of all layers
-    /// round what they get to 8 bits anyway, else f32.
+    /// of the model round what they get to 8 bits anyway, else f32. Prediction layers have no say, so that the model's
+    /// answers do not depend on them.
     public func resultFormat(
         _ wanted: ResultFormat?, activations: ActivationFormat
     ) throws(WeightsError) -> ResultFormat {
@@ -107,9 +111,6 @@ public struct ExpertLoader: Sendable {
     }
 
     private func mixture(of layer: LayerIndex) -> MixtureDescription? {
-        guard description.layers.indices.contains(layer.value),
-            case .mixture(let mixture) = description.layers[layer.value].feedForward
-        else { return nil }
-        return mixture
+        layers.indices.contains(layer.value) ? layers[layer.value].mixture : nil
     }
 }

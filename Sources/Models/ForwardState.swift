@@ -68,6 +68,11 @@ public final class ForwardState {
     let projected: Rows
     /// What a residual of several streams needs beside `hidden`, which has them all; nil where it is one.
     let streams: StreamBuffers?
+    /// Embedding and hidden state of a token beside each other, as prediction layers take them where the residual is
+    /// one stream; nil if there are none.
+    let joined: Rows?
+    /// Whose result `hidden` is.
+    var hiddenSource = HiddenSource.model
     /// The tokens of the rows of a step.
     var tokens: [Int32] = []
     /// As the model's `rotaries`.
@@ -90,12 +95,14 @@ public final class ForwardState {
     public init(_ model: ModelDescription, rowsMax: Int, compute: Compute) {
         self.rowsMax = rowsMax
         self.compute = compute
-        let attention = model.layers.reduce(AttentionWorkspace()) { $0.union($1.attention.workspace) }
+        let attention = model.allLayers.reduce(AttentionWorkspace()) { $0.union($1.attention.workspace) }
         func rows(_ width: Int?, capacity: Int? = nil) -> Rows {
             Rows(capacity: capacity ?? rowsMax, width: max(1, width ?? 1))
         }
         hidden = rows(model.residualWidth)
         streams = model.streams.map { StreamBuffers($0.rule, hiddenSize: model.hiddenSize, rowsMax: rowsMax) }
+        let joins = !model.predictionLayers.isEmpty && streams == nil
+        joined = joins ? rows(2 * model.hiddenSize) : nil
         normed = rows(model.hiddenSize)
         projected = rows(model.hiddenSize)
         query = rows(attention.query)
@@ -122,7 +129,7 @@ public final class ForwardState {
         decay = rows(attention.decay)
         beta = rows(attention.decay)
         rotaries = model.rotaries.map { RotaryAngles($0, rowsMax: rowsMax) }
-        routerLogits = rows(model.mixtures.map(\.expertCount).max())
+        routerLogits = rows(model.allLayers.compactMap(\.mixture?.expertCount).max())
         logits = rows(model.vocabularySize, capacity: Limits.Models.logitRowsMax)
         selected = rows(model.hiddenSize, capacity: Limits.Models.logitRowsMax)
     }
@@ -169,22 +176,18 @@ extension ModelDescription {
     /// Numbers of a row of the residual, all its streams together.
     var residualWidth: Int { hiddenSize * (streams?.rule.streamCount ?? 1) }
 
-    /// The mixtures among the layers.
-    public var mixtures: [MixtureDescription] {
-        layers.compactMap { layer in
-            guard case .mixture(let mixture) = layer.feedForward else { return nil }
-            return mixture
-        }
-    }
+    /// The layers of the model, and behind them those that predict further tokens: as the cache and the experts count
+    /// them.
+    public var allLayers: [LayerDescription] { layers + predictionLayers.map(\.layer) }
+
+    /// The mixtures among the layers of the model.
+    public var mixtures: [MixtureDescription] { layers.compactMap(\.mixture) }
 
     /// Experts that a token visits in all layers together.
     public var expertsPerToken: Int { mixtures.reduce(0) { $0 + $1.expertsPerToken } }
 
-    /// The layers that are mixtures, in order.
+    /// The layers of the model that are mixtures, in order.
     public var mixtureLayers: [LayerIndex] {
-        layers.indices.filter { index in
-            guard case .mixture = layers[index].feedForward else { return false }
-            return true
-        }.map(LayerIndex.init)
+        layers.indices.filter { layers[$0].mixture != nil }.map(LayerIndex.init)
     }
 }

@@ -8,71 +8,42 @@ public final class Model: Sendable {
     /// What the model is made of.
     public let description: ModelDescription
 
-    private enum FeedForward: Sendable {
-        case dense(DenseFeedForwardBlock)
-        case mixture(MixtureBlock)
-    }
-
-    private struct Layer: Sendable {
-        let attentionNorm: [Float]
-        let attention: any AttentionBlock
-        let feedForwardNorm: [Float]
-        let feedForward: FeedForward
-        /// Nil where the residual is one stream.
-        let attentionStreams: StreamBlock?
-        let feedForwardStreams: StreamBlock?
-    }
-
     private let embedding: StoredRows
-    private let layers: [Layer]
-    private let headStreams: StreamBlock?
-    private let finalNorm: [Float]
+    private let layers: [DecoderLayer]
+    /// Behind the others in the cache and among the experts.
+    private let predictions: [PredictionBlock]
+    private let lastNorm: LastNormBlock
     private let head: PackedMatrix
 
-    /// Reads the weights. `onLayer` is told how many layers are loaded so far.
+    /// Reads the weights, also those of all prediction layers of `description`. `onLayer` is told how many of the
+    /// other layers are loaded so far.
     public init(
         _ description: ModelDescription, from checkpoint: Checkpoint, onLayer: (Int) -> Void = { _ in }
     ) throws(WeightsError) {
         self.description = description
         let matrixShape = [description.vocabularySize, description.hiddenSize]
         embedding = try checkpoint.tensor(description.embeddingName, shape: matrixShape).storedRows()
-        var layers: [Layer] = []
+        var layers: [DecoderLayer] = []
         for layer in description.layers {
-            layers.append(try Self.load(layer, description, checkpoint))
+            layers.append(try DecoderLayer(layer, index: layers.count, model: description, checkpoint))
             onLayer(layers.count)
         }
         self.layers = layers
-        headStreams = try description.streams.map { streams throws(WeightsError) in
-            try StreamBlock(head: streams.head, streams.rule, model: description, checkpoint)
+        var predictions: [PredictionBlock] = []
+        for layer in description.predictionLayers {
+            let index = layers.count + predictions.count
+            predictions.append(try PredictionBlock(layer, index: index, model: description, checkpoint))
         }
-        finalNorm = try checkpoint.norm(description.finalNormName, width: description.hiddenSize, description)
+        self.predictions = predictions
+        lastNorm = try LastNormBlock(
+            description.finalNormName, streams: description.streams?.head, model: description, checkpoint)
         head = try checkpoint.tensor(description.headName, shape: matrixShape).packed()
     }
 
-    private static func load(
-        _ layer: LayerDescription, _ model: ModelDescription, _ checkpoint: Checkpoint
-    ) throws(WeightsError) -> Layer {
-        let feedForward: FeedForward =
-            switch layer.feedForward {
-            case .dense(let shape): .dense(try DenseFeedForwardBlock(shape, model: model, checkpoint))
-            case .mixture(let shape): .mixture(try MixtureBlock(shape, model: model, checkpoint))
-            }
-        func streams(_ names: StreamNames?) throws(WeightsError) -> StreamBlock? {
-            guard let names, let rule = model.streams?.rule else { return nil }
-            return try StreamBlock(names, rule, model: model, checkpoint)
-        }
-        return Layer(
-            attentionNorm: try checkpoint.norm(layer.attentionNormName, width: model.hiddenSize, model),
-            attention: try layer.attention.load(model, checkpoint),
-            feedForwardNorm: try checkpoint.norm(layer.feedForwardNormName, width: model.hiddenSize, model),
-            feedForward: feedForward, attentionStreams: try streams(layer.attentionStreams),
-            feedForwardStreams: try streams(layer.feedForwardStreams))
-    }
-
-    /// What each layer keeps of a sequence, keys and values stored in `format`; if that is nil, as f16 where the
-    /// layer's weights are blocks, and else f32.
+    /// What each layer keeps of a sequence, prediction layers last, keys and values stored in `format`; if that is nil,
+    /// as f16 where the layer's weights are blocks, and else f32.
     public func cacheLayouts(_ format: KeyValueFormat? = nil) -> [LayerCacheLayout] {
-        layers.map { $0.attention.layout(format) }
+        (layers + predictions.map(\.layer)).map { $0.layout(format) }
     }
 
     /// Runs the rows of a step through all layers and leaves their hidden state in `state`.
@@ -86,24 +57,69 @@ public final class Model: Sendable {
         state.record.begin(rows: batch.recordedRows)
         let runs = SequenceRun.runs(of: batch.rows[...])
         for run in runs { run.cache.begin(at: run.positions.lowerBound) }
-        state.tokens = batch.rows.map(\.token.value)
-        embed(batch, state)
-        for angles in state.rotaries { angles.compute(batch.rows.lazy.map(\.position)) }
-        let microBatches = MicroBatches.cut(rowCount: batch.rows.count, slotCount: experts.slotCount)
-        for (index, layer) in layers.enumerated() {
-            for (slot, range) in microBatches.enumerated() {
-                if index > 0 { try combine(layers[index - 1], slot: slot, range, state, experts) }
-                attend(layer, index, batch.rows[range], state)
-                try feedForward(layer, LayerIndex(index), slot: slot, range, state, experts)
-            }
-        }
-        for (slot, range) in microBatches.enumerated() {
-            try combine(layers[layers.count - 1], slot: slot, range, state, experts)
-        }
+        begin(batch.rows, state)
+        state.hiddenSource = .model
+        enter(batch.rows.count, state)
+        try run(layers, batch.rows, state, experts)
         for run in runs { run.cache.finish(at: run.positions.upperBound) }
     }
 
-    /// Computes the logits of some rows of the last step and shows them one row at a time:
+    /// Runs a prediction layer over rows of the last `forward` or `predict`, whose hidden states it takes from `state`
+    /// and replaces by its own. Rows are then counted as in `batch`, and `withLogits` shows the logits of the further
+    /// tokens: for position i and the token of position i + k those of i + k + 1, where k is 1 after `forward`.
+    ///
+    /// As for `forward`, the cut into steps and micro-batches changes no bit: the layer keeps what it needs of earlier
+    /// positions in its part of the cache. Where it keeps a state there (a window), the state is taken back by
+    /// `SequenceCache.restore` with those of the others.
+    public func predict(
+        _ prediction: PredictionIndex, _ batch: PredictionBatch, _ state: ForwardState, experts: any ExpertBackend
+    ) throws(ExpertBackendError) {
+        precondition(batch.rows.count <= state.rowsMax, "the step fits its buffers")
+        precondition(predictions.indices.contains(prediction.value), "a layer that was loaded")
+        // What was recorded is the routing of the model's own layers.
+        let record = state.record
+        state.record = RoutingRecord()
+        defer { state.record = record }
+        state.takeHidden(batch.sources)
+        begin(batch.rows, state)
+        let block = predictions[prediction.value]
+        embed(into: state.normed.view(0..<batch.rows.count), state)
+        block.enter(0..<batch.rows.count, from: lastNorm(of: state.hiddenSource), state)
+        state.hiddenSource = .prediction(prediction)
+        try run([block.layer], batch.rows, state, experts)
+    }
+
+    /// What a step computes once for all layers.
+    private func begin(_ rows: [StepBatch.Row], _ state: ForwardState) {
+        state.tokens = rows.map(\.token.value)
+        for angles in state.rotaries { angles.compute(rows.lazy.map(\.position)) }
+    }
+
+    /// Runs rows whose residual is in `state` through `layers`, see `forward`.
+    private func run(
+        _ layers: [DecoderLayer], _ rows: [StepBatch.Row], _ state: ForwardState, _ experts: any ExpertBackend
+    ) throws(ExpertBackendError) {
+        let microBatches = MicroBatches.cut(rowCount: rows.count, slotCount: experts.slotCount)
+        for (index, layer) in layers.enumerated() {
+            for (slot, range) in microBatches.enumerated() {
+                if index > 0 { try layers[index - 1].combine(slot: slot, range, state, experts) }
+                layer.attend(rows[range], state)
+                try layer.feedForward(slot: slot, range, state, experts)
+            }
+        }
+        for (slot, range) in microBatches.enumerated() {
+            try layers.last?.combine(slot: slot, range, state, experts)
+        }
+    }
+
+    private func lastNorm(of source: HiddenSource) -> LastNormBlock {
+        switch source {
+        case .model: lastNorm
+        case .prediction(let index): predictions[index.value].lastNorm
+        }
+    }
+
+    /// Computes the logits of some rows of the last `forward` or `predict` and shows them one row at a time:
     /// `body(index into rows, logits)`, `logits` holds `vocabularySize` values.
     public func withLogits(
         ofRows rows: [Int], _ state: ForwardState, _ body: (Int, UnsafeBufferPointer<Float>) -> Void
@@ -113,7 +129,6 @@ public final class Model: Sendable {
             let count = min(rows.count - done, Limits.Models.logitRowsMax)
             let selected = state.selected.view(0..<count)
             select(rows[done..<done + count], into: selected, state)
-            state.compute.rmsNorm(selected, weight: finalNorm, epsilon: description.normEpsilon, output: selected)
             let logits = state.logits.view(0..<count)
             state.phases.headSeconds += timed {
                 let input = state.compute.linearInput(selected, for: [head], state.quantised)
@@ -126,95 +141,36 @@ public final class Model: Sendable {
         }
     }
 
-    /// The hidden state of some rows, `[rows, hidden]`, as the last norm takes it.
+    /// The hidden state of some rows, `[rows, hidden]`, as the head takes it.
     private func select(_ rows: ArraySlice<Int>, into selected: RowsView, _ state: ForwardState) {
         let target = state.streams?.selected.view(0..<rows.count) ?? selected
         for (offset, row) in rows.enumerated() {
             let source = state.hidden.view(row..<row + 1)
             target[offset].baseAddress?.update(from: source.base, count: source.width)
         }
-        guard let streams = state.streams, let headStreams else { return }
-        headStreams.collapse(target, rows: 0..<rows.count, streams, output: selected, state.compute)
+        lastNorm(of: state.hiddenSource).forward(target, output: selected, state)
     }
 
-    private func embed(_ batch: StepBatch, _ state: ForwardState) {
-        let range = 0..<batch.rows.count
-        let embedded = state.streams?.sum.view(range) ?? state.hidden.view(range)
+    /// The residual of the first layer: embeddings, in all streams alike.
+    private func enter(_ rowCount: Int, _ state: ForwardState) {
+        let hidden = state.hidden.view(0..<rowCount)
+        guard let streams = state.streams else { return embed(into: hidden, state) }
+        let embedded = streams.sum.view(0..<rowCount)
+        embed(into: embedded, state)
+        embedded.repeatEach(into: hidden.reshaped(width: description.hiddenSize))
+    }
+
+    /// The embeddings of the step's tokens, `[rows, hidden]`.
+    private func embed(into output: RowsView, _ state: ForwardState) {
         embedding.withBytes { bytes in
             state.compute.decodeRows(
                 source: bytes, format: embedding.format, width: description.hiddenSize,
-                rowIndices: state.tokens, output: embedded)
+                rowIndices: state.tokens, output: output)
         }
-        if let rule = description.streams?.rule {
-            // All streams begin alike.
-            let streams = state.hidden.view(range).reshaped(width: description.hiddenSize)
-            for index in 0..<streams.count {
-                let source = embedded[index / rule.streamCount]
-                streams[index].baseAddress?.update(from: source.baseAddress ?? streams.base, count: source.count)
-            }
-        }
-        state.embeddedRows += batch.rows.count
+        state.embeddedRows += output.count
         guard state.embeddedRows >= Limits.Models.embeddedRowsMax else { return }
         embedding.giveBackPages()
         state.embeddedRows = 0
-    }
-
-    private func attend(_ layer: Layer, _ index: Int, _ rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
-        let range = rows.indices
-        state.phases.attentionSeconds += timed {
-            enter(layer.attentionStreams, norm: layer.attentionNorm, range, state)
-            let keeper = description.layers[index].attention.sharedLayer ?? index
-            layer.attention.forward(layer: keeper, rows: rows, state)
-            leave(layer.attentionStreams, result: state.projected.view(range), range, state)
-            enter(layer.feedForwardStreams, norm: layer.feedForwardNorm, range, state)
-            guard let sum = state.streams?.sum.view(range) else { return }
-            sum.floats.update(repeating: 0)
-        }
-    }
-
-    /// What a block takes: the normed residual, or the normed mean of its streams.
-    private func enter(_ streams: StreamBlock?, norm: [Float], _ range: Range<Int>, _ state: ForwardState) {
-        let hidden = state.hidden.view(range), normed = state.normed.view(range)
-        guard let streams, let buffers = state.streams else {
-            return state.compute.rmsNorm(hidden, weight: norm, epsilon: description.normEpsilon, output: normed)
-        }
-        streams.collapse(hidden, rows: range, buffers, output: normed, state.compute)
-        state.compute.rmsNorm(normed, weight: norm, epsilon: description.normEpsilon, output: normed)
-    }
-
-    /// Adds a block's result to the residual, or gives it back to the streams.
-    private func leave(_ streams: StreamBlock?, result: RowsView, _ range: Range<Int>, _ state: ForwardState) {
-        let hidden = state.hidden.view(range)
-        guard let streams, let buffers = state.streams else { return state.compute.add(result, to: hidden) }
-        streams.mix(adding: result, to: hidden, rows: range, buffers, state.compute)
-    }
-
-    private func feedForward(
-        _ layer: Layer, _ index: LayerIndex, slot: Int, _ range: Range<Int>, _ state: ForwardState,
-        _ experts: any ExpertBackend
-    ) throws(ExpertBackendError) {
-        switch layer.feedForward {
-        case .dense(let block):
-            state.phases.denseSeconds += timed {
-                block.forward(rows: range, state)
-                leave(layer.feedForwardStreams, result: state.projected.view(range), range, state)
-            }
-        case .mixture(let block): try block.begin(layer: index, slot: slot, rows: range, state, experts)
-        }
-    }
-
-    private func combine(
-        _ layer: Layer, slot: Int, _ range: Range<Int>, _ state: ForwardState, _ experts: any ExpertBackend
-    ) throws(ExpertBackendError) {
-        guard case .mixture = layer.feedForward else { return }
-        let start = ContinuousClock.now
-        try experts.wait(slot: slot)
-        state.phases.dispatchWaitSeconds += (ContinuousClock.now - start).seconds
-        state.phases.combineSeconds += timed {
-            experts.combine(slot: slot, into: state.sum(range))
-            guard let streams = state.streams else { return }
-            leave(layer.feedForwardStreams, result: streams.sum.view(range), range, state)
-        }
     }
 }
 

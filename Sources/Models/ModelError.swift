@@ -6,6 +6,8 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
     case configurationKeyMissing(key: String)
     /// A value of `config.json` is known to the format, but not to Colony.
     case configurationUnsupported(key: String, found: String, supported: [String])
+    /// The model has no layer that predicts further tokens.
+    case predictionLayersMissing(family: String, supported: [String])
     /// No architecture of this name is registered.
     case unknownArchitecture(found: String, supported: [String])
 
@@ -18,6 +20,11 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
             "config.json: '\(key)' is missing"
         case .configurationUnsupported(let key, let found, let supported):
             "config.json: '\(key)' is '\(found)', supported: \(supported.joined(separator: ", "))"
+        case .predictionLayersMissing(let family, let supported):
+            """
+            the files have no layer that predicts further tokens (the family is \(family)); families of which some \
+            have one: \(supported.joined(separator: ", "))
+            """
         case .unknownArchitecture(let found, let supported):
             "unknown architecture '\(found)', supported: \(supported.joined(separator: ", "))"
         }

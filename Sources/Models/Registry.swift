@@ -23,13 +23,21 @@ public enum Registry {
         "yi_lightning": describeYiLightning,
     ]
 
-    /// Describes the model of a checkpoint.
-    public static func describe(_ checkpoint: Checkpoint) throws(ModelError) -> ModelDescription {
+    /// Families whose layers that predict further tokens are known.
+    public static let predictingFamilies = [
+        "deepseek_v3", "deepseek_v32", "deepseek_v4", "glm4_moe", "glm_moe_dsa", "qwen3_5_moe",
+    ]
+
+    /// Describes the model of a checkpoint; of its layers that predict further tokens no more than `predictionLayers`.
+    public static func describe(
+        _ checkpoint: Checkpoint, predictionLayers: Int = 0
+    ) throws(ModelError) -> ModelDescription {
         let configuration = ConfigurationReader(checkpoint.configuration)
         guard let type = configuration.value("model_type") else { throw .configurationKeyMissing(key: "model_type") }
         guard let architecture = architectures[type.string ?? ""] else {
             throw .unknownArchitecture(found: type.string ?? type.serialised(), supported: architectures.keys.sorted())
         }
         return try architecture(configuration, Set(checkpoint.tensorNames))
+            .withPredictionLayers(atMost: predictionLayers)
     }
 }

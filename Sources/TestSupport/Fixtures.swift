@@ -24,6 +24,11 @@ public enum Fixtures {
             "qwen3_moe_mixed", "yi_lightning_bf16", "yi_lightning_fused_f16",
         ] + quantisedNames
 
+    /// Those with a layer that predicts a further token.
+    public static let predictingNames = [
+        "deepseek_v32_bf16", "deepseek_v3_bf16", "deepseek_v4_bf16", "glm4_moe_bf16", "qwen3_5_moe_bf16",
+    ]
+
     /// Those with quantised weights.
     public static let quantisedNames = [
         "deepseek_v4_fp4", "glm4_moe_compressed", "gpt_oss_mxfp4", "minimax_m2_fp8", "mixtral_gptq8", "qwen3_moe_awq",

@@ -23,6 +23,21 @@ public struct GoldenAnswer: Sendable {
     /// All logits of a few positions.
     public let fullLogits: [Int: [Double]]
 
+    /// What the layer that predicts a further token says; nil if the fixture has none.
+    public let prediction: Prediction?
+
+    /// What a prediction layer says at each position but the last, told the next token.
+    public struct Prediction: Sendable {
+        /// log Σ exp(logits).
+        public let logSumExp: [Double]
+        /// Position i's logit of token i + 2.
+        public let tokenLogits: [Double]
+        /// The best token.
+        public let bestTokens: [TokenID]
+        /// Its logit.
+        public let bestLogits: [Double]
+    }
+
     /// Prompt and continuation.
     public var tokens: [TokenID] { prompt + greedy }
 
@@ -52,5 +67,10 @@ public struct GoldenAnswer: Sendable {
             full[position] = numbers(json["full_logits"]?["\(position)"])
         }
         fullLogits = full
+        prediction = json["prediction"].map { json in
+            Prediction(
+                logSumExp: numbers(json["log_sum_exp"]), tokenLogits: numbers(json["token_logits"]),
+                bestTokens: tokens(json["best_ids"]), bestLogits: numbers(json["best_logits"]))
+        }
     }
 }

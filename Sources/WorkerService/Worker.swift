@@ -84,7 +84,8 @@ public final class Worker: Sendable {
         self.logger = logger
         placement = WeightPlacement(threads: options.threads, hasHugePages: options.hasHugePages)
         checkpoint = try Checkpoint.open(options.modelPath, cache: options.weightCache, placement: placement)
-        description = try Registry.describe(checkpoint)
+        // A coordinator says which of them are used; what it does not ask for is not loaded.
+        description = try Registry.describe(checkpoint, predictionLayers: Limits.Models.predictionLayersMax)
         compute = try Compute(
             instructionSet: options.instructionSet, threads: options.threads,
             spinMicroseconds: options.spinMicroseconds)

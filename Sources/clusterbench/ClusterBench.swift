@@ -13,6 +13,7 @@ struct ClusterBench: CommandLineProgram {
             KernelsCommand.self,
             LoadCommand.self,
             ModelCommand.self,
+            PredictionCommand.self,
             RPCCommand.self,
             RPCServerCommand.self,
         ])

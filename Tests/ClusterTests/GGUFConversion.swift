@@ -43,6 +43,8 @@ struct GGUFConversion {
 
     let conversion: Case
     var output = OutputForm.numbers
+    /// Whether every matrix whose rows are whole blocks is written as blocks, routers aside.
+    var areMatricesBlocks = false
     private let checkpoint: Checkpoint
     /// `config.json`, that of the text part where there are several.
     let configuration: JSON
@@ -80,6 +82,11 @@ struct GGUFConversion {
     func integer(_ key: String) -> Int { configuration[key]?.integer ?? 0 }
 
     private mutating func write(_ name: String, _ matrix: Matrix) {
+        if areMatricesBlocks, matrix.shape.count > 1, matrix.shape.last.map({ $0 % 32 == 0 }) == true,
+            !name.hasSuffix("gate_inp.weight")
+        {
+            return writeBlocks(name, matrix, as: .blocks)
+        }
         // Dimensions of 1 are left out, and of a scalar one is left.
         let shape = matrix.shape.filter { $0 != 1 }
         builder.add(
@@ -88,7 +95,7 @@ struct GGUFConversion {
     }
 
     /// Writes `matrix` as blocks of 32 numbers with a common scale, or as what these stand for.
-    private mutating func writeBlocks(_ name: String, _ matrix: Matrix) {
+    private mutating func writeBlocks(_ name: String, _ matrix: Matrix, as output: OutputForm) {
         var bytes: [UInt8] = []
         var numbers: [Float] = []
         for start in stride(from: 0, to: matrix.weights.count, by: 32) {
@@ -126,7 +133,7 @@ struct GGUFConversion {
             return convertExpert(prefix, Int(expert.1) ?? 0, String(expert.2), matrix)
         }
         if output != .numbers, rest == "linear_attn.out_proj.weight" {
-            return writeBlocks(prefix + "ssm_out.weight", changed(rest, matrix))
+            return writeBlocks(prefix + "ssm_out.weight", changed(rest, matrix), as: output)
         }
         if let table = Self.layerNames[rest] { return write(prefix + table, changed(rest, matrix)) }
         convertRest(prefix, rest, matrix)
@@ -169,7 +176,7 @@ struct GGUFConversion {
         case "self_attn.kv_b_proj.weight": write(prefix + "attn_kv_b.weight", matrix)
         default:
             // Of layers that predict further tokens, whose tensors are named otherwise.
-            write(prefix + "nextn." + rest, matrix)
+            write(prefix + "nextn." + rest.replacing("shared_head.", with: "shared_head_"), matrix)
         }
     }
 

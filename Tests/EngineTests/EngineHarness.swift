@@ -22,21 +22,21 @@ final class EngineHarness: Sendable {
     convenience init(
         checkpoint name: String, instructionSet: InstructionSet = .best, threads: Int = 1, rows: Int = 32,
         sequences: Int = 8, waiting: Int = 64, cacheBytes: Int = 64 << 20, keyValueFormat: KeyValueFormat? = nil,
-        activations: ActivationFormat = .int8
+        activations: ActivationFormat = .int8, predictionLayers: Int = 0
     ) throws {
         try self.init(
             path: Fixtures.checkpoint(name), instructionSet: instructionSet, threads: threads, rows: rows,
             sequences: sequences, waiting: waiting, cacheBytes: cacheBytes, keyValueFormat: keyValueFormat,
-            activations: activations)
+            activations: activations, predictionLayers: predictionLayers)
     }
 
     init(
         path: String, instructionSet: InstructionSet = .best, threads: Int = 1, rows: Int = 32,
         sequences: Int = 8, waiting: Int = 64, cacheBytes: Int = 64 << 20, keyValueFormat: KeyValueFormat? = nil,
-        activations: ActivationFormat = .int8
+        activations: ActivationFormat = .int8, predictionLayers: Int = 0
     ) throws {
         let checkpoint = try Checkpoint.open(path)
-        let description = try Registry.describe(checkpoint)
+        let description = try Registry.describe(checkpoint, predictionLayers: predictionLayers)
         let compute = try Compute(instructionSet: instructionSet, threadCount: threads, activations: activations)
         let loader = ExpertLoader(checkpoint: checkpoint, description: description)
         var weights: [ShardID: ExpertWeights] = [:]

@@ -16,6 +16,7 @@ import transformers
 from safetensors.torch import save_file
 
 import deepseek_v4
+import prediction
 import quantise
 import yi_lightning
 
@@ -23,6 +24,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROMPT_LENGTHS = (1, 7, 33, 150)
 GREEDY_TOKENS = 12
 TOP = 20
+# Keys that say how many layers predict further tokens.
+PREDICTION_COUNTS = ("num_nextn_predict_layers", "mtp_num_hidden_layers")
 SHARD_BYTES_MAX = 1 << 20
 
 # Per family: its model class in transformers, and the settings that its variants start from.
@@ -104,8 +107,9 @@ VARIANTS = {
             rope_type="yarn", factor=4.0, original_max_position_embeddings=64, beta_fast=32.0, beta_slow=1.0)),
     "deepseek_v3_bf16": dict(
         family="deepseek_v3", seed=11, dtype=torch.bfloat16, shards=2, changes={},
-        extra_keys=dict(num_nextn_predict_layers=1), rope_theta=10000.0,
-        published_keys=dict(moe_layer_freq=1, scoring_func="sigmoid", topk_method="noaux_tc"),
+        rope_theta=10000.0,
+        published_keys=dict(
+            num_nextn_predict_layers=1, moe_layer_freq=1, scoring_func="sigmoid", topk_method="noaux_tc"),
         rope_scaling=dict(
             type="yarn", factor=4.0, original_max_position_embeddings=128, beta_fast=32, beta_slow=1, mscale=1.0,
             mscale_all_dim=1.0)),
@@ -164,8 +168,8 @@ VARIANTS = {
         rope_theta=1000000.0, rope_scaling=None, rope_layout="parameters"),
     "glm4_moe_bf16": dict(
         family="glm4_moe", seed=5, dtype=torch.bfloat16, shards=2, changes=dict(num_hidden_layers=3),
-        extra_keys=dict(num_nextn_predict_layers=1, partial_rotary_factor=0.5), rope_theta=1000000.0,
-        rope_scaling=None),
+        extra_keys=dict(partial_rotary_factor=0.5), published_keys=dict(num_nextn_predict_layers=1),
+        rope_theta=1000000.0, rope_scaling=None),
     "glm4_moe_groups_f32": dict(
         family="glm4_moe", seed=6, dtype=torch.float32, shards=1, fused=True,
         changes=dict(
@@ -239,6 +243,7 @@ VARIANTS = {
         rope_scaling=None),
     "qwen3_5_moe_bf16": dict(
         family="qwen3_5_moe", seed=34, dtype=torch.bfloat16, shards=2, fused=True, changes={}, rope_theta=10000000.0,
+        published_keys=dict(mtp_num_hidden_layers=1),
         rope_scaling=None, rope_layout="parameters", rotated_share=0.25,
         rope_keys=dict(mrope_section=[1, 1, 0], mrope_interleaved=True)),
     "qwen3_5_moe_text_f32": dict(
@@ -336,21 +341,11 @@ def split_experts(tensors, family):
     return split
 
 
-def add_predicting_layer(tensors, settings):
-    """What GLM-4.5 and DeepSeek-V3 publish beyond their layers: one that predicts a second token, and is not part of
-    the model."""
-    width = settings["hidden_size"]
-    prefix = f"model.layers.{settings['num_hidden_layers']}"
-    tensors[prefix + ".eh_proj.weight"] = torch.ones(width, 2 * width, dtype=torch.bfloat16)
-    tensors[prefix + ".input_layernorm.weight"] = torch.ones(width, dtype=torch.bfloat16)
-
-
 def as_published_with_images(tensors, settings):
-    """Qwen3.5's names: the text part has a prefix of its own, beside the images' and one that predicts a token."""
+    """Qwen3.5's names: the text part has a prefix of its own, beside the images'."""
     width = settings["hidden_size"]
     named = {name.replace("model.", "model.language_model.", 1): tensor for name, tensor in tensors.items()}
     named["model.visual.blocks.0.norm1.weight"] = torch.ones(width, dtype=torch.bfloat16)
-    named["mtp.fc.weight"] = torch.ones(width, 2 * width, dtype=torch.bfloat16)
     return named
 
 
@@ -518,8 +513,9 @@ def routed_experts(records, positions):
     return experts, min(margins)
 
 
-def answer(model, prompt, records):
-    """Greedy continuation by whole-sequence computation (no cache), and what the model thinks at every position."""
+def answer(model, prompt, records, predict):
+    """Greedy continuation by whole-sequence computation (no cache), and what the model thinks at every position; also
+    what `predict` says, if there is one."""
     ids = prompt
     margins = []
     with torch.no_grad():
@@ -529,8 +525,10 @@ def answer(model, prompt, records):
             ids = torch.cat([ids, best.indices[:1]])
         records.clear()
         logits = model(ids[None], use_cache=False).logits[0]
+        passed = list(records)
+        predictions = {"prediction": prediction.answer(predict(model, ids), ids, rounded)} if predict else {}
     last = len(prompt) - 1
-    experts, router_margin = routed_experts(records, list(range(last, len(ids) - 1)))
+    experts, router_margin = routed_experts(passed, list(range(last, len(ids) - 1)))
     top = logits.topk(TOP, dim=-1)
     return dict(
         prompt=prompt.tolist(), greedy=ids[len(prompt):].tolist(), greedy_margins=rounded(margins),
@@ -538,7 +536,39 @@ def answer(model, prompt, records):
         log_sum_exp=rounded(logits.double().logsumexp(-1)), token_logits=rounded(
             logits[:-1].gather(1, ids[1:, None])[:, 0]),
         top_ids=top.indices.tolist(), top_logits=[rounded(row, 5) for row in top.values],
-        full_logits={str(last): rounded(logits[last]), str(len(ids) - 1): rounded(logits[-1])})
+        full_logits={str(last): rounded(logits[last]), str(len(ids) - 1): rounded(logits[-1])}, **predictions)
+
+
+def stored_as(model, variant):
+    """The tensors of a model as they are rounded for storage."""
+    is_v4 = family_of(variant) == "deepseek_v4"
+    return {
+        key: value if key.endswith("e_score_correction_bias") or is_v4 and deepseek_v4.is_stored_exactly(key)
+        else value.to(variant["dtype"])
+        for key, value in model.state_dict().items()}
+
+
+def published_names(stored, variant):
+    """The split form, which is the one that is published and that the reference gets."""
+    family = family_of(variant)
+    return deepseek_v4.publish(stored) if family == "deepseek_v4" else split_experts(stored, family)
+
+
+def prediction_layer(settings, variant):
+    """The tensors of a layer that predicts a further token, and what computes it with the reference and its tokens."""
+    family = family_of(variant)
+    keys = {**variant.get("extra_keys", {}), **prediction.KEYS_OF_FAMILY.get(family, {})}
+    own = prediction.settings_of_layer(settings, family)
+    own_variant = {**variant, "extra_keys": keys}
+    model = new_model(own, own_variant)
+    random_weights(model, variant["seed"] + 2000)
+    stored = stored_as(model, variant)
+    meant = published_names(stored, variant)
+    layer = reference(own, own_variant, meant)
+    entry = prediction.random_entry(settings["hidden_size"], family, variant["seed"] + 3000, variant["dtype"])
+    tensors = prediction.published(
+        stored if variant.get("fused") else meant, entry, family, settings["num_hidden_layers"])
+    return tensors, lambda oracle, ids: prediction.logits(oracle, layer, entry, family, ids)
 
 
 def make(name):
@@ -549,15 +579,10 @@ def make(name):
     directory.mkdir(parents=True)
     model = new_model(settings, variant)
     random_weights(model, variant["seed"])
-    is_v4 = family_of(variant) == "deepseek_v4"
-    stored = {
-        key: value if key.endswith("e_score_correction_bias") or is_v4 and deepseek_v4.is_stored_exactly(key)
-        else value.to(variant["dtype"])
-        for key, value in model.state_dict().items()}
+    stored = stored_as(model, variant)
     if settings["tie_word_embeddings"]:
         stored.pop("lm_head.weight", None)
-    # The reference always gets the split form: it is the one that is published.
-    meant = deepseek_v4.publish(stored) if is_v4 else split_experts(stored, family_of(variant))
+    meant = published_names(stored, variant)
     if family_of(variant) == "yi_lightning":
         stored = yi_lightning.fuse_experts(stored) if variant.get("fused") else stored
     elif not variant.get("fused"):
@@ -565,10 +590,12 @@ def make(name):
     if "weights" in variant:
         stored, meant = quantise.quantise(stored, variant["weights"])
     oracle = reference(settings, variant, meant)
-    if variant.get("extra_keys", {}).get("num_nextn_predict_layers"):
-        add_predicting_layer(stored, settings)
     if family_of(variant) == "qwen3_5_moe":
         stored = as_published_with_images(stored, settings)
+    predict = None
+    if any(count in variant.get("published_keys", {}) for count in PREDICTION_COUNTS):
+        tensors, predict = prediction_layer(settings, variant)
+        stored.update(tensors)
     write_weights(directory, stored, variant["shards"])
     write_configuration(directory, settings, variant)
     write_tokenizer(directory, settings["vocab_size"])
@@ -577,7 +604,7 @@ def make(name):
     prompts = [torch.randint(3, settings["vocab_size"], (length,), generator=generator) for length in PROMPT_LENGTHS]
     golden = dict(
         model=name, seed=variant["seed"], transformers=transformers.__version__, torch=torch.__version__.split("+")[0],
-        answers=[answer(oracle, prompt, records) for prompt in prompts])
+        answers=[answer(oracle, prompt, records, predict) for prompt in prompts])
     (directory / "golden.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
     for path in directory.iterdir():
         path.chmod(0o644)

@@ -69,8 +69,7 @@ import Testing
         #expect(other.rotary == published.rotary && other.compressedRotary == published.compressedRotary)
     }
 
-    private static func describe(_ names: Set<String> = [], _ changes: [String: JSON] = [:]) throws -> ModelDescription
-    {
+    static func describe(_ names: Set<String> = [], _ changes: [String: JSON] = [:]) throws -> ModelDescription {
         let members = published.merging(changes) { $1 }
         let document = JSON.object(OrderedDictionary(uniqueKeysWithValues: members.map { ($0, $1) }))
         let architecture = try #require(Registry.architectures["deepseek_v4"])

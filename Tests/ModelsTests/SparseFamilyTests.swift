@@ -6,14 +6,16 @@ import Testing
 
 /// What DeepSeek-V3.2 and GLM-5 make of their configurations, beside what they share with DeepSeek-V3.
 @Suite struct SparseFamilyTests {
-    private static func describe(_ type: String, _ changes: [String: JSON] = [:]) throws -> ModelDescription {
+    static func describe(
+        _ type: String, _ changes: [String: JSON] = [:], tensors: Set<String> = []
+    ) throws -> ModelDescription {
         guard case .object(var members) = FamilyTests.published["deepseek_v3"] else {
             preconditionFailure("a configuration of DeepSeek-V3")
         }
         for key in ["n_group", "topk_group"] { members.removeValue(forKey: key) }
         for (key, value) in changes { members[key] = value }
         let architecture = try #require(Registry.architectures[type])
-        return try architecture(ConfigurationReader(.object(members)), [])
+        return try architecture(ConfigurationReader(.object(members)), tensors)
     }
 
     private static func sparsities(_ type: String, _ changes: [String: JSON] = [:]) throws -> [SparsityDescription] {

@@ -35,6 +35,8 @@ extension Limits {
         public static let tokensMax = 65536
         /// Longest text of which all predictions are kept, in tokens.
         public static let textTokensMax = 4096
+        /// Rows of a step in which texts are read whose further tokens are predicted.
+        public static let predictionStepRows = 64
         /// Longest context over which attention is timed, in tokens.
         public static let contextTokensMax = 1 << 20
         /// Most memory for the matrices of one format, in MiB.

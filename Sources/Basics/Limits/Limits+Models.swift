@@ -6,6 +6,8 @@ extension Limits {
         public static let widthMax = 1 << 20
         /// Most layers.
         public static let layersMax = 4096
+        /// Most layers that predict further tokens.
+        public static let predictionLayersMax = 64
         /// Most query heads.
         public static let headsMax = 4096
         /// Widest head of a recurrent layer, whose state is as large as the product of two of them.

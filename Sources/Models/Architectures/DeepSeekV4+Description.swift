@@ -18,7 +18,11 @@ extension DeepSeekV4Configuration {
             normEpsilon: Float(try configuration.positive("rms_norm_eps", default: 1e-6)),
             embeddingName: embedding, finalNormName: names.find("norm.weight", "norm.weight"),
             headName: decoder.isTied ? embedding : names.find("head.weight", "lm_head.weight"),
-            layers: compressions.indices.map { layer($0, names, mixture) },
+            layers: compressions.indices.map { index in
+                layer(
+                    "layers.\(index)", compressions[index], isNamed: hasNamedExperts[index], names, mixture)
+            },
+            predictionLayers: predictionLayers(names, mixture),
             streams: StreamsDescription(
                 rule: streams, head: names.streams("hc_head", "hc_head.hc")))
     }
@@ -33,13 +37,32 @@ extension DeepSeekV4Configuration {
         return mixture
     }
 
-    private func layer(_ index: Int, _ names: DeepSeekV4Names, _ mixture: MixtureReader) -> LayerDescription {
-        let layer = "layers.\(index)"
-        return LayerDescription(
+    /// Those whose tensors are there: `mtp.0` and so on.
+    private func predictionLayers(
+        _ names: DeepSeekV4Names, _ mixture: MixtureReader
+    ) -> [PredictionLayerDescription] {
+        predictionCompressions.indices.prefix { names.has("mtp.\($0).enorm.weight") }.map { index in
+            let prefix = "mtp.\(index)"
+            return PredictionLayerDescription(
+                embeddingNormName: prefix + ".enorm.weight", hiddenNormName: prefix + ".hnorm.weight",
+                entry: .perStream(
+                    embedding: LinearNames(prefix: prefix + ".e_proj"),
+                    hidden: LinearNames(prefix: prefix + ".h_proj")),
+                layer: layer(prefix, predictionCompressions[index], isNamed: false, names, mixture),
+                normName: prefix + ".norm.weight",
+                headStreams: names.streams(prefix + ".hc_head", prefix + ".hc_head.hc"))
+        }
+    }
+
+    /// The layer whose names begin with `layer`.
+    private func layer(
+        _ layer: String, _ compression: Compression, isNamed: Bool, _ names: DeepSeekV4Names, _ mixture: MixtureReader
+    ) -> LayerDescription {
+        LayerDescription(
             attentionNormName: names.find("\(layer).attn_norm.weight", "\(layer).input_layernorm.weight"),
-            attention: .compressed(attention(compressions[index], layer, names)),
+            attention: .compressed(attention(compression, layer, names)),
             feedForwardNormName: names.find("\(layer).ffn_norm.weight", "\(layer).post_attention_layernorm.weight"),
-            feedForward: feedForward(layer, names, mixture, isNamed: hasNamedExperts[index]),
+            feedForward: feedForward(layer, names, mixture, isNamed: isNamed),
             attentionStreams: names.streams("\(layer).hc_attn", "\(layer).attn_hc.", separator: ""),
             feedForwardStreams: names.streams("\(layer).hc_ffn", "\(layer).ffn_hc.", separator: ""))
     }

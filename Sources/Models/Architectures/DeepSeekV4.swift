@@ -39,6 +39,8 @@ package struct DeepSeekV4Configuration: Sendable {
 
     /// Per layer what it sees beside the last `windowTokens` tokens.
     package let compressions: [Compression]
+    /// The same of layers that predict further tokens.
+    package let predictionCompressions: [Compression]
     /// Per layer whether a token's experts are named by the token itself, in a table.
     package let hasNamedExperts: [Bool]
     /// Query heads; all share one key, which is also the value.
@@ -72,8 +74,10 @@ package struct DeepSeekV4Configuration: Sendable {
         try Self.refuseVariants(configuration)
         _ = try configuration.choice("scoring_func", of: ["sqrtsoftplus"], default: "sqrtsoftplus")
         _ = try configuration.choice("topk_method", of: ["noaux_tc"], default: "noaux_tc")
-        compressions = try Self.compressions(configuration, layerCount: layerCount)
-        blockPositions = try Self.blockPositions(compressions)
+        let predictionCount = try PredictionReader.count(configuration)
+        (compressions, predictionCompressions) = try Self.compressions(
+            configuration, layerCount: layerCount, predictionCount: predictionCount)
+        blockPositions = try Self.blockPositions(compressions + predictionCompressions)
         hasNamedExperts = try Self.namedExperts(configuration, layerCount: layerCount)
         headCount = try configuration.integer("num_attention_heads", in: 1...Limits.Models.headsMax)
         headWidth = try AttentionReader.headWidth(
@@ -103,43 +107,52 @@ private let sparse = "compressed_sparse_attention"
 private let heavy = "heavily_compressed_attention"
 
 extension DeepSeekV4Configuration {
-    /// `layer_types` with `compress_rates`, or `compress_ratios`, where 0 is a window alone; layers that predict
-    /// further tokens may follow there.
+    /// `layer_types` with `compress_rates`, or `compress_ratios`, where 0 is a window alone; those of layers that
+    /// predict further tokens may follow there, and are a window alone where they do not.
     private static func compressions(
-        _ configuration: ConfigurationReader, layerCount: Int
-    ) throws(ModelError) -> [Compression] {
-        let rates = try configuration.object("compress_rates") ?? ConfigurationReader(JSON.array([]))
-        let positions = 1...Limits.Models.contextTokensMax
-        func rate(_ type: String, _ key: String, _ fallback: Int) throws(ModelError) -> Int {
-            try configuration.integer(
-                key, in: positions, default: rates.integer(type, in: positions, default: fallback))
-        }
-        let ofType: [String: Compression] = [
-            slidingOnly: .none, sparse: .chosen(positions: try rate(sparse, "compress_rate_csa", 4)),
-            heavy: .all(positions: try rate(heavy, "compress_rate_hca", 128)),
-        ]
+        _ configuration: ConfigurationReader, layerCount: Int, predictionCount: Int
+    ) throws(ModelError) -> ([Compression], [Compression]) {
+        let ofType = try compressionsOfTypes(configuration)
+        let windowsAlone = [Compression](repeating: .none, count: predictionCount)
         if let types = try configuration.layerTypes(of: [slidingOnly, sparse, heavy], layerCount: layerCount) {
-            return types.compactMap { ofType[$0] }
+            return (types.compactMap { ofType[$0] }, windowsAlone)
         }
         let key = "compress_ratios"
         let typeOfRatio = [0: slidingOnly, 4: sparse, 128: heavy]
         let ratios = try configuration.integers(key)
         guard !ratios.isEmpty else {
-            return (0..<layerCount).compactMap { ofType[$0 < 2 || $0 % 2 == 0 ? heavy : sparse] }
+            return ((0..<layerCount).compactMap { ofType[$0 < 2 || $0 % 2 == 0 ? heavy : sparse] }, windowsAlone)
         }
         guard ratios.count >= layerCount else {
             throw .configurationInvalid(
                 key: key, found: "\(ratios.count) numbers", expected: "one for each of the \(layerCount) layers")
         }
         var found: [Compression] = []
-        for ratio in ratios.prefix(layerCount) {
+        for ratio in ratios.prefix(layerCount + predictionCount) {
             guard let type = typeOfRatio[ratio], let compression = ofType[type] else {
                 throw .configurationUnsupported(
                     key: key, found: String(ratio), supported: typeOfRatio.keys.sorted().map(String.init))
             }
             found.append(compression)
         }
-        return found
+        let further = found.dropFirst(layerCount) + windowsAlone
+        return (Array(found.prefix(layerCount)), Array(further.prefix(predictionCount)))
+    }
+
+    /// What a layer of each type sees: `compress_rates`, or keys of their own.
+    private static func compressionsOfTypes(
+        _ configuration: ConfigurationReader
+    ) throws(ModelError) -> [String: Compression] {
+        let rates = try configuration.object("compress_rates") ?? ConfigurationReader(JSON.array([]))
+        let positions = 1...Limits.Models.contextTokensMax
+        func rate(_ type: String, _ key: String, _ fallback: Int) throws(ModelError) -> Int {
+            try configuration.integer(
+                key, in: positions, default: rates.integer(type, in: positions, default: fallback))
+        }
+        return [
+            slidingOnly: .none, sparse: .chosen(positions: try rate(sparse, "compress_rate_csa", 4)),
+            heavy: .all(positions: try rate(heavy, "compress_rate_hca", 128)),
+        ]
     }
 
     /// Keys that stand for another computation than that of the published models.

@@ -5,7 +5,8 @@ import Kernels
 /// router with a bias for the choice and groups, a shared expert, and dense layers first.
 let describeDeepseekV3: Architecture = { configuration, tensorNames throws(ModelError) in
     try deepseekRefuseVariants(configuration)
-    let decoder = try DecoderReader(configuration)
+    var decoder = try DecoderReader(configuration)
+    decoder.predictions = try PredictionReader(.behindLast, configuration, tensorNames)
     let attention = try LatentAttentionReader(configuration, tensorNames)
     let feedForward = try DeepseekFeedForwardReader(
         configuration, tensorNames, groupCount: 8, chosenGroupCount: 4, layerCount: decoder.layerCount)
@@ -28,6 +29,7 @@ func deepseekRefuseVariants(_ configuration: ConfigurationReader) throws(ModelEr
 struct DeepseekFeedForwardReader {
     private let mixture: MixtureReader
     private let denseWidth: Int
+    /// Layers beyond have experts.
     private let isDense: [Bool]
     private let sharedCount: Int
 
@@ -60,12 +62,12 @@ struct DeepseekFeedForwardReader {
             return types.map { $0 == "dense" }
         }
         let count = try configuration.integer("first_k_dense_replace", in: 0...Limits.Models.layersMax, default: 3)
-        return (0..<layerCount).map { $0 < count }
+        return (0..<max(layerCount, count)).map { $0 < count }
     }
 
     func layer(index: Int, prefix: String) -> FeedForwardDescription {
         let prefix = prefix + ".mlp"
-        guard !isDense[index] else {
+        guard index >= isDense.count || !isDense[index] else {
             return .dense(GatedFeedForwardDescription(prefix: prefix, width: denseWidth))
         }
         // All shared experts of a layer are stored as one.

@@ -11,13 +11,14 @@ let describeDeepseekV32: Architecture = { configuration, tensorNames throws(Mode
 
 /// GLM-5 (2026): the same blocks in other sizes, with indexers that several layers may share (arXiv 2603.12201).
 let describeGlmMoeDsa: Architecture = { configuration, tensorNames throws(ModelError) in
+    // Layers that predict further tokens have indexers of their own.
     let owners = try glmIndexOwners(configuration)
     return try describeSparse(
         configuration, tensorNames, family: "glm_moe_dsa",
         SparseVariation(
             isIndexInterleaved: true, indexHeadCount: 32, groupCount: 1, chosenGroupCount: 1, normEpsilon: 1e-5,
             latentDefaults: LatentAttentionReader.Defaults(queryRank: 2048, plainWidth: 192, valueWidth: 256))
-    ) { owners[$0] }
+    ) { $0 >= owners.count || owners[$0] }
 }
 
 /// How the two families differ.
@@ -35,7 +36,8 @@ private func describeSparse(
     hasIndexer: (_ layer: Int) -> Bool
 ) throws(ModelError) -> ModelDescription {
     try deepseekRefuseVariants(configuration)
-    let decoder = try DecoderReader(configuration)
+    var decoder = try DecoderReader(configuration)
+    decoder.predictions = try PredictionReader(.behindLast, configuration, tensorNames)
     let attention = try LatentAttentionReader(
         configuration, tensorNames,
         LatentAttentionReader.Variation(
@@ -100,7 +102,7 @@ private func glmIndexOwners(_ configuration: ConfigurationReader) throws(ModelEr
         guard letters.allSatisfy({ "FS".contains($0) }), letters.count >= layerCount else {
             throw configuration.invalid(patternKey, pattern, "F or S for each of the \(layerCount) layers")
         }
-        owners = letters.map { $0 == "F" }
+        owners = letters.prefix(layerCount).map { $0 == "F" }
     } else if let types = try configuration.layerTypes(patternKey, of: words, layerCount: layerCount) {
         owners = types.map { $0 == "full" }
     } else {

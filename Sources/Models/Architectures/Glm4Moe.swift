@@ -6,7 +6,8 @@ import Kernels
 let describeGlm4Moe: Architecture = { configuration, tensorNames throws(ModelError) in
     _ = try configuration.choice("scoring_func", of: ["sigmoid"], default: "sigmoid")
     _ = try configuration.choice("topk_method", of: ["noaux_tc"], default: "noaux_tc")
-    let decoder = try DecoderReader(configuration)
+    var decoder = try DecoderReader(configuration)
+    decoder.predictions = try PredictionReader(.behindLast, configuration, tensorNames)
     let attention = try AttentionReader(
         configuration, hiddenSize: decoder.hiddenSize,
         AttentionReader.Variation(

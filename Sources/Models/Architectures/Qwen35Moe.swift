@@ -8,6 +8,7 @@ let describeQwen35Moe: Architecture = { configuration, tensorNames throws(ModelE
     let text = (try configuration.object("text_config") ?? configuration).filling(qwen35MoeDefaults)
     try qwen35MoeRefuseVariants(text)
     var decoder = try DecoderReader(text)
+    decoder.predictions = try PredictionReader(.besideModel, text, tensorNames)
     decoder.modelPrefix = qwen35MoePrefix(isNested: configuration.value("text_config") != nil, tensorNames)
     // GGUF files have the sums.
     decoder.normOffset = Float(try text.number("rms_norm_weight_offset", default: 1))
@@ -30,7 +31,8 @@ let describeQwen35Moe: Architecture = { configuration, tensorNames throws(ModelE
     let layerPrefix = decoder.layerPrefix
     let hasRates = tensorNames.contains { $0.hasSuffix(".linear_attn.A") }
     return try decoder.describe("qwen3_5_moe", normEpsilon: 1e-6) { index, prefix in
-        isFull[index]
+        // Those that predict further tokens have full attention.
+        index >= isFull.count || isFull[index]
             ? .groupedQuery(attention.layer(prefix: prefix))
             : .gatedDelta(
                 GatedDeltaDescription(

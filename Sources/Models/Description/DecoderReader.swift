@@ -5,8 +5,10 @@ import Basics
 struct DecoderReader {
     /// Width of the residual stream.
     let hiddenSize: Int
-    /// Layers. Tensors of layers beyond (those that predict further tokens, as in DeepSeek-V3) are not read.
+    /// Layers, without those that predict further tokens.
     let layerCount: Int
+    /// Which layers predict further tokens; nil: none.
+    var predictions: PredictionReader?
     /// What the names of all tensors but the head's begin with.
     var modelPrefix = "model"
     /// See `ModelDescription.normOffset`.
@@ -38,14 +40,21 @@ struct DecoderReader {
             feedForward: feedForward)
     }
 
-    /// The whole model; `attention` and `feedForward` are told the index of a layer and the prefix of their names,
-    /// `normEpsilon` is what holds if the file does not say it.
+    /// The whole model; `attention` and `feedForward` are told the index of a layer, for prediction layers beyond the
+    /// last one's, and the prefix of their names, `normEpsilon` is what holds if the file does not say it.
     func describe(
         _ family: String, normEpsilon: Double,
         attention: (_ index: Int, _ prefix: String) -> AttentionDescription,
         feedForward: (_ index: Int, _ prefix: String) -> FeedForwardDescription
     ) throws(ModelError) -> ModelDescription {
         let embeddingName = modelPrefix + ".embed_tokens.weight"
+        func layer(_ index: Int, _ prefix: String) -> LayerDescription {
+            LayerDescription(
+                attentionNormName: prefix + ".input_layernorm.weight",
+                attention: attention(index, prefix + ".self_attn"),
+                feedForwardNormName: prefix + ".post_attention_layernorm.weight",
+                feedForward: feedForward(index, prefix))
+        }
         return ModelDescription(
             family: family,
             hiddenSize: hiddenSize,
@@ -57,14 +66,9 @@ struct DecoderReader {
             embeddingName: embeddingName,
             finalNormName: modelPrefix + ".norm.weight",
             headName: isTied ? embeddingName : "lm_head.weight",
-            layers: (0..<layerCount).map { index in
-                let prefix = layerPrefix(index)
-                return LayerDescription(
-                    attentionNormName: prefix + ".input_layernorm.weight",
-                    attention: attention(index, prefix + ".self_attn"),
-                    feedForwardNormName: prefix + ".post_attention_layernorm.weight",
-                    feedForward: feedForward(index, prefix))
-            },
+            layers: (0..<layerCount).map { layer($0, layerPrefix($0)) },
+            predictionLayers: predictions?.describe(
+                modelPrefix: modelPrefix, layerCount: layerCount, layer: layer) ?? [],
             notices: notices)
     }
 }

@@ -24,8 +24,11 @@ public struct ModelDescription: Sendable {
     public let headName: String
     /// The layers in order.
     public let layers: [LayerDescription]
-    /// The different rotary positions of the layers, each once.
-    public let rotaries: [RotaryDescription]
+    /// The layers that predict further tokens, in order: only as many as were asked for (`Registry.describe`). The
+    /// answers of the model do not depend on them.
+    public private(set) var predictionLayers: [PredictionLayerDescription]
+    /// The different rotary positions of all layers, each once.
+    public private(set) var rotaries: [RotaryDescription]
     /// The streams of the residual, if it is several.
     public let streams: StreamsDescription?
     /// What whoever serves the model should know, a sentence each.
@@ -35,7 +38,8 @@ public struct ModelDescription: Sendable {
     public init(
         family: String, hiddenSize: Int, vocabularySize: Int, contextTokensMax: Int, normEpsilon: Float,
         normOffset: Float = 0, embeddingName: String, finalNormName: String, headName: String,
-        layers: [LayerDescription], streams: StreamsDescription? = nil, notices: [String] = []
+        layers: [LayerDescription], predictionLayers: [PredictionLayerDescription] = [],
+        streams: StreamsDescription? = nil, notices: [String] = []
     ) {
         self.family = family
         self.hiddenSize = hiddenSize
@@ -48,8 +52,23 @@ public struct ModelDescription: Sendable {
         self.finalNormName = finalNormName
         self.headName = headName
         self.layers = layers
+        self.predictionLayers = predictionLayers
         self.streams = streams
-        rotaries = layers.compactMap(\.attention.rotary).reduce(into: []) { distinct, rotary in
+        rotaries = Self.distinctRotaries(layers, predictionLayers)
+    }
+
+    /// The same model with no more than the first `count` layers that predict further tokens.
+    public func withPredictionLayers(atMost count: Int) -> ModelDescription {
+        var result = self
+        result.predictionLayers = Array(predictionLayers.prefix(count))
+        result.rotaries = Self.distinctRotaries(layers, result.predictionLayers)
+        return result
+    }
+
+    private static func distinctRotaries(
+        _ layers: [LayerDescription], _ predictionLayers: [PredictionLayerDescription]
+    ) -> [RotaryDescription] {
+        (layers + predictionLayers.map(\.layer)).compactMap(\.attention.rotary).reduce(into: []) { distinct, rotary in
             if !distinct.contains(rotary) { distinct.append(rotary) }
         }
     }
@@ -76,6 +95,12 @@ public struct LayerDescription: Sendable {
     public let attentionStreams: StreamNames?
     /// How streams meet the feed-forward block; nil where there is one.
     public let feedForwardStreams: StreamNames?
+
+    /// The feed-forward block if it is a mixture.
+    public var mixture: MixtureDescription? {
+        guard case .mixture(let mixture) = feedForward else { return nil }
+        return mixture
+    }
 
     /// Describes a layer.
     public init(

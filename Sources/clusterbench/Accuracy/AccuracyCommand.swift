@@ -1,6 +1,5 @@
 import ArgumentParser
 import Basics
-import Foundation
 import Kernels
 
 /// `clusterbench accuracy`: how far rounding moves a model's predictions.
@@ -45,7 +44,7 @@ struct AccuracyCommand: ParsableCommand {
         let format = KeyValueFormat(rawValue: keyValueFormat) ?? .f32
         let results = try predictor.resultFormat(resultsOption.format, compute.activations)
         var comparison = PredictionComparison()
-        for tokens in try readTexts(vocabularySize: predictor.vocabularySize) {
+        for tokens in try TokenTexts.read(vocabularySize: predictor.vocabularySize) {
             guard let first = after.map({ tokens.firstIndex(of: TokenID($0)) }) ?? 0 else { continue }
             let exact = try predictor.logProbabilities(
                 tokens, compute: compute.using(.f32), keyValueFormat: .f32, results: .f32)
@@ -57,26 +56,5 @@ struct AccuracyCommand: ParsableCommand {
             "activations in \(compute.activations.rawValue), results in \(results.rawValue), "
             + "keys and values in \(keyValueFormat)"
         print(json ? comparison.json.serialised() : "\(label): \(comparison.line)")
-    }
-
-    private func readTexts(vocabularySize: Int) throws -> [[TokenID]] {
-        let lines = (try FileHandle.standardInput.readToEnd() ?? Data()).split(separator: UInt8(ascii: "\n"))
-        guard !lines.isEmpty else { throw MeasurementError("standard input is empty") }
-        return try lines.enumerated().map { number, line in
-            try Self.tokens(of: line, line: number + 1, vocabularySize: vocabularySize)
-        }
-    }
-
-    private static func tokens(of text: Data, line: Int, vocabularySize: Int) throws -> [TokenID] {
-        let limit = Limits.KernelBenchmark.textTokensMax
-        guard case .array(let items) = try JSON(parsing: text), (1...limit).contains(items.count) else {
-            throw MeasurementError("line \(line) is not a JSON array of 1 to \(limit) token ids")
-        }
-        return try items.enumerated().map { index, item in
-            guard case .integer(let number) = item, (0..<Int64(vocabularySize)).contains(number) else {
-                throw MeasurementError("line \(line), token \(index) is not an id from 0 to \(vocabularySize - 1)")
-            }
-            return TokenID(Int32(number))
-        }
     }
 }

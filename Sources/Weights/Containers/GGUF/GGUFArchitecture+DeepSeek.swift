@@ -4,7 +4,7 @@ extension GGUFArchitecture {
     /// DeepSeek-V3, R1, Kimi-K2, and others with their blocks. DeepSeek-V2, whose files have the same name, has a
     /// softmax router and is told apart by `expert_gating_func`.
     static let deepSeek2 = GGUFArchitecture(
-        name: "deepseek2", layerTensors: deepSeekTensors,
+        name: "deepseek2", layerTensors: deepSeekTensors, predictionTensors: prediction,
         configuration: { reader throws(WeightsError) in
             try reader.require("expert_gating_func", [2], isNeeded: true)
             return try reader.deepSeek("deepseek_v3", class: "DeepseekV3ForCausalLM")
@@ -12,7 +12,7 @@ extension GGUFArchitecture {
 
     /// DeepSeek-V3.2.
     static let deepSeek32 = GGUFArchitecture(
-        name: "deepseek32", layerTensors: joined(deepSeekTensors, indexer),
+        name: "deepseek32", layerTensors: joined(deepSeekTensors, indexer), predictionTensors: prediction,
         configuration: { reader throws(WeightsError) in
             try reader.require("expert_gating_func", [2], isNeeded: true)
             return try reader.withIndexer(reader.deepSeek("deepseek_v32", class: "DeepseekV32ForCausalLM"))
@@ -20,7 +20,7 @@ extension GGUFArchitecture {
 
     /// GLM-5.
     static let glmDsa = GGUFArchitecture(
-        name: "glm-dsa", layerTensors: joined(deepSeekTensors, indexer),
+        name: "glm-dsa", layerTensors: joined(deepSeekTensors, indexer), predictionTensors: prediction,
         configuration: { reader throws(WeightsError) in
             // A sigmoid, also where the file does not say it.
             try reader.require("expert_gating_func", [2])

@@ -7,6 +7,7 @@ extension GGUFArchitecture {
         layerTensors: joined(
             attentionNorm, groupedQuery, queryKeyValueBiases, queryKeyNorms, postAttentionNorm, denseFeedForward,
             mixture, choiceBias, sharedExpert("shared_experts")),
+        predictionTensors: prediction,
         configuration: { reader throws(WeightsError) in
             let heads = try reader.heads()
             let groups = try reader.expertGroups()

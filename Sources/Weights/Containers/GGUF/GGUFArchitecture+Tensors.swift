@@ -68,6 +68,15 @@ extension GGUFArchitecture {
         ]
     }
 
+    /// What joins embedding and hidden state for a layer that predicts a further token, and its norm. Copies of the
+    /// model's embedding and head (`nextn.embed_tokens`, `nextn.shared_head_head`) are not read.
+    static let prediction = [
+        "nextn.eh_proj.weight": "eh_proj.weight",
+        "nextn.enorm.weight": "enorm.weight",
+        "nextn.hnorm.weight": "hnorm.weight",
+        "nextn.shared_head_norm.weight": "shared_head.norm.weight",
+    ]
+
     /// All tables in one; no name stands in two of them.
     static func joined(_ tables: [String: String]...) -> [String: String] {
         tables.reduce(into: [:]) { $0.merge($1) { first, _ in first } }

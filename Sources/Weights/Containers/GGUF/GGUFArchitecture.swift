@@ -14,6 +14,8 @@ struct GGUFArchitecture: Sendable {
     ]
     /// Tensors of the layers, without `blk.N.` and `model.layers.N.`; a `*` stands for the number of an expert.
     let layerTensors: [String: String]
+    /// What layers that predict further tokens have beside `layerTensors`; nothing where such layers are not read.
+    var predictionTensors: [String: String] = [:]
     /// Tensors of the layers whose rows or columns converters put into another order, by Hugging Face's names without
     /// `model.layers.N.`.
     var orders: @Sendable (GGUFReader) throws(WeightsError) -> [String: StoredOrder] = { _ in [:] }
@@ -43,7 +45,7 @@ struct GGUFArchitecture: Sendable {
     /// Finds the tensors of all files by Hugging Face's names. A tensor that the table does not know is an error: it
     /// would have changed the answers of the program that the file was made for.
     ///
-    /// Layers that predict further tokens stand behind the others. They are not read, whatever they hold.
+    /// Layers that predict further tokens stand behind the others. Of them only what is known is read.
     func places(in files: [WeightFile], _ reader: GGUFReader) throws(WeightsError) -> [String: TensorPlace] {
         let orders = try orders(reader)
         let further = try reader.furtherLayers()
@@ -51,8 +53,9 @@ struct GGUFArchitecture: Sendable {
         for (number, file) in files.enumerated() {
             for (stored, description) in file.tensors {
                 let layer = Self.layer(of: stored[...], prefix: "blk.")
-                if let layer, further.contains(layer.number) { continue }
-                guard let name = publishedName(of: stored) else {
+                let predicts = layer.map { further.contains($0.number) } ?? false
+                guard let name = predicts ? predictionName(of: stored) : publishedName(of: stored) else {
+                    if predicts { continue }
                     throw .tensorUnknown(tensor: stored, file: file.file.path, architecture: name)
                 }
                 let order = Self.layer(of: name[...], prefix: "model.layers.").flatMap { orders[$0.rest] }
@@ -71,13 +74,29 @@ struct GGUFArchitecture: Sendable {
         Self.renamed(stored, modelTensors, layerTensors, from: "blk.", to: "model.layers.")
     }
 
+    /// The same in a layer that predicts further tokens.
+    private func predictionName(of stored: String) -> String? {
+        guard !predictionTensors.isEmpty else { return nil }
+        return Self.renamed(
+            stored, [:], Self.joined(layerTensors, predictionTensors), from: "blk.", to: "model.layers.")
+    }
+
+    /// What `config.json` would say, layers that predict further tokens included where they are read.
+    func wholeConfiguration(_ reader: GGUFReader) throws(WeightsError) -> JSON {
+        let configuration = try configuration(reader)
+        let count = try reader.furtherLayers().count
+        guard count > 0, !predictionTensors.isEmpty else { return configuration }
+        return configuration.setting("num_nextn_predict_layers", to: .integer(Int64(count)))
+    }
+
     /// GGUF's name of a tensor; the name itself if there is none.
     func storedName(of published: String) -> String {
         func inverted(_ table: [String: String]) -> [String: String] {
             Dictionary(table.map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         }
         return Self.renamed(
-            published, inverted(modelTensors), inverted(layerTensors), from: "model.layers.", to: "blk.") ?? published
+            published, inverted(modelTensors), inverted(Self.joined(layerTensors, predictionTensors)),
+            from: "model.layers.", to: "blk.") ?? published
     }
 
     private static func renamed(

@@ -36,7 +36,7 @@ final class GGUFModel: ModelContainer {
         reader.storedNames = Set(parts.files.flatMap(\.tensors.keys))
         reader.tensors = try architecture.places(in: parts.files, reader)
         placeOfTensor = reader.tensors
-        configuration = try architecture.configuration(reader)
+        configuration = try architecture.wholeConfiguration(reader)
         name = Self.name(path: path, metadata)
         small = Mutex(.metadata(metadata))
     }
