@@ -68,16 +68,16 @@ public struct ExpertLoader: Sendable {
     /// The layers where every expert's gate and up projections are stored in blocks: their kernels take 8-bit
     /// activations, so that f32 rows are of no use there.
     public func layersInBlocks() throws(WeightsError) -> Set<LayerIndex> {
-        var layers: Set<LayerIndex> = []
-        for layer in description.allLayers.indices.map(LayerIndex.init) {
-            guard let mixture = mixture(of: layer) else { continue }
+        var found: Set<LayerIndex> = []
+        for (index, layer) in layers.enumerated() {
+            guard let mixture = layer.mixture else { continue }
             var isInBlocks = true
             for expert in (0..<mixture.expertCount).map(ExpertIndex.init) where isInBlocks {
                 isInBlocks = try mixture.readsInputInBlocks(expert, hiddenSize: description.hiddenSize, in: checkpoint)
             }
-            if isInBlocks { layers.insert(layer) }
+            if isInBlocks { found.insert(LayerIndex(index)) }
         }
-        return layers
+        return found
     }
 
     /// The form in which experts' rows are added up: `wanted`, or where that is nil bf16 if the experts of all layers

@@ -85,6 +85,8 @@ public final class ForwardState {
     var attentionScratch = AttentionScratch()
     var sparseScratch = SparseScratch()
     var expertScratch = ExpertScratch()
+    /// Of blocks that every token passes.
+    var denseAssignments = ExpertAssignments()
     var record = RoutingRecord()
     /// Rows of the embedding that were read since its pages were given back.
     var embeddedRows = 0

@@ -12,7 +12,7 @@ public final class Model: Sendable {
     private let layers: [DecoderLayer]
     /// Behind the others in the cache and among the experts.
     private let predictions: [PredictionBlock]
-    private let lastNorm: LastNormBlock
+    private let lastNorm: NormBlock
     private let head: PackedMatrix
 
     /// Reads the weights, also those of all prediction layers of `description`. `onLayer` is told how many of the
@@ -35,8 +35,8 @@ public final class Model: Sendable {
             predictions.append(try PredictionBlock(layer, index: index, model: description, checkpoint))
         }
         self.predictions = predictions
-        lastNorm = try LastNormBlock(
-            description.finalNormName, streams: description.streams?.head, model: description, checkpoint)
+        lastNorm = try NormBlock(
+            description.finalNormName, headStreams: description.streams?.head, model: description, checkpoint)
         head = try checkpoint.tensor(description.headName, shape: matrixShape).packed()
     }
 
@@ -112,7 +112,7 @@ public final class Model: Sendable {
         }
     }
 
-    private func lastNorm(of source: HiddenSource) -> LastNormBlock {
+    private func lastNorm(of source: HiddenSource) -> NormBlock {
         switch source {
         case .model: lastNorm
         case .prediction(let index): predictions[index.value].lastNorm
@@ -148,7 +148,8 @@ public final class Model: Sendable {
             let source = state.hidden.view(row..<row + 1)
             target[offset].baseAddress?.update(from: source.base, count: source.width)
         }
-        lastNorm(of: state.hiddenSource).forward(target, output: selected, state)
+        lastNorm(of: state.hiddenSource).forward(
+            target, rows: 0..<rows.count, output: selected, state)
     }
 
     /// The residual of the first layer: embeddings, in all streams alike.

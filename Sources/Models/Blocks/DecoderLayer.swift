@@ -15,36 +15,27 @@ struct DecoderLayer: Sendable {
     private let index: LayerIndex
     /// The layer whose part of the cache this one reads.
     private let keeper: Int
-    private let normEpsilon: Float
-    private let attentionNorm: [Float]
+    private let attentionNorm: NormBlock
     private let attention: any AttentionBlock
-    private let feedForwardNorm: [Float]
+    private let feedForwardNorm: NormBlock
     private let feedForward: FeedForward
-    /// Nil where the residual is one stream.
-    private let attentionStreams: StreamBlock?
-    private let feedForwardStreams: StreamBlock?
 
     /// Reads the weights; `index` counts the layers of the cache and of the experts.
     init(
         _ layer: LayerDescription, index: Int, model: ModelDescription, _ checkpoint: Checkpoint
     ) throws(WeightsError) {
-        func streams(_ names: StreamNames?) throws(WeightsError) -> StreamBlock? {
-            guard let names, let rule = model.streams?.rule else { return nil }
-            return try StreamBlock(names, rule, model: model, checkpoint)
-        }
         self.index = LayerIndex(index)
         keeper = layer.attention.sharedLayer ?? index
-        normEpsilon = model.normEpsilon
         feedForward =
             switch layer.feedForward {
             case .dense(let shape): .dense(try DenseFeedForwardBlock(shape, model: model, checkpoint))
             case .mixture(let shape): .mixture(try MixtureBlock(shape, model: model, checkpoint))
             }
-        attentionNorm = try checkpoint.norm(layer.attentionNormName, width: model.hiddenSize, model)
+        attentionNorm = try NormBlock(
+            layer.attentionNormName, streams: layer.attentionStreams, model: model, checkpoint)
         attention = try layer.attention.load(model, checkpoint)
-        feedForwardNorm = try checkpoint.norm(layer.feedForwardNormName, width: model.hiddenSize, model)
-        attentionStreams = try streams(layer.attentionStreams)
-        feedForwardStreams = try streams(layer.feedForwardStreams)
+        feedForwardNorm = try NormBlock(
+            layer.feedForwardNormName, streams: layer.feedForwardStreams, model: model, checkpoint)
     }
 
     /// What the layer keeps of a sequence; see `AttentionBlock.layout`.
@@ -54,10 +45,11 @@ struct DecoderLayer: Sendable {
     func attend(_ rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
         let range = rows.indices
         state.phases.attentionSeconds += timed {
-            enter(attentionStreams, norm: attentionNorm, range, state)
+            let hidden = state.hidden.view(range), normed = state.normed.view(range)
+            attentionNorm.forward(hidden, rows: range, output: normed, state)
             attention.forward(layer: keeper, rows: rows, state)
-            leave(attentionStreams, result: state.projected.view(range), range, state)
-            enter(feedForwardStreams, norm: feedForwardNorm, range, state)
+            leave(attentionNorm.streams, result: state.projected.view(range), range, state)
+            feedForwardNorm.forward(hidden, rows: range, output: normed, state)
             guard let sum = state.streams?.sum.view(range) else { return }
             sum.floats.update(repeating: 0)
         }
@@ -71,7 +63,7 @@ struct DecoderLayer: Sendable {
         case .dense(let block):
             state.phases.denseSeconds += timed {
                 block.forward(rows: range, state)
-                leave(feedForwardStreams, result: state.projected.view(range), range, state)
+                leave(feedForwardNorm.streams, result: state.projected.view(range), range, state)
             }
         case .mixture(let block): try block.begin(layer: index, slot: slot, rows: range, state, experts)
         }
@@ -88,18 +80,8 @@ struct DecoderLayer: Sendable {
         state.phases.combineSeconds += timed {
             experts.combine(slot: slot, into: state.sum(range))
             guard let streams = state.streams else { return }
-            leave(feedForwardStreams, result: streams.sum.view(range), range, state)
+            leave(feedForwardNorm.streams, result: streams.sum.view(range), range, state)
         }
-    }
-
-    /// What a block takes: the normed residual, or the normed mean of its streams.
-    private func enter(_ streams: StreamBlock?, norm: [Float], _ range: Range<Int>, _ state: ForwardState) {
-        let hidden = state.hidden.view(range), normed = state.normed.view(range)
-        guard let streams, let buffers = state.streams else {
-            return state.compute.rmsNorm(hidden, weight: norm, epsilon: normEpsilon, output: normed)
-        }
-        streams.collapse(hidden, rows: range, buffers, output: normed, state.compute)
-        state.compute.rmsNorm(normed, weight: norm, epsilon: normEpsilon, output: normed)
     }
 
     /// Adds a block's result to the residual, or gives it back to the streams.

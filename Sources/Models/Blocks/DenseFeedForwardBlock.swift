@@ -16,13 +16,13 @@ final class DenseFeedForwardBlock: Sendable {
 
     /// `normed` → `projected`, both `[rows, hidden]`; each row multiplied by its scale, if there are scales.
     func forward(rows range: Range<Int>, _ state: ForwardState, scales: [Float]? = nil) {
-        var assignments = ExpertAssignments()
-        let expert = assignments.add(weights)
+        state.denseAssignments.removeAll()
+        let expert = state.denseAssignments.add(weights)
         for row in 0..<range.count {
-            assignments.assign(row, to: expert, outputRow: row, scale: scales?[row] ?? 1)
+            state.denseAssignments.assign(row, to: expert, outputRow: row, scale: scales?[row] ?? 1)
         }
         state.compute.gatedExperts(
-            assignments, input: state.normed.view(range), output: state.projected.view(range),
+            state.denseAssignments, input: state.normed.view(range), output: state.projected.view(range),
             scratch: &state.expertScratch)
     }
 }

@@ -11,7 +11,7 @@ struct PredictionBlock: Sendable {
     /// The layer itself.
     let layer: DecoderLayer
     /// What its hidden state passes before the head, and before the next prediction layer if there is one stream.
-    let lastNorm: LastNormBlock
+    let lastNorm: NormBlock
     private let embeddingNorm: [Float]
     private let hiddenNorm: [Float]
     private let normEpsilon: Float
@@ -34,13 +34,13 @@ struct PredictionBlock: Sendable {
                     hidden: try LinearBlock(hidden, outputs: width, inputs: width, checkpoint))
             }
         layer = try DecoderLayer(description.layer, index: index, model: model, checkpoint)
-        lastNorm = try LastNormBlock(
-            description.normName, streams: description.headStreams, model: model, checkpoint)
+        lastNorm = try NormBlock(
+            description.normName, headStreams: description.headStreams, model: model, checkpoint)
     }
 
     /// Makes the residual of the layer of the embeddings in `state.normed` and the hidden states in `state.hidden`,
     /// and leaves it there; `sourceNorm` is the last one of what computed the hidden states.
-    func enter(_ range: Range<Int>, from sourceNorm: LastNormBlock, _ state: ForwardState) {
+    func enter(_ range: Range<Int>, from sourceNorm: NormBlock, _ state: ForwardState) {
         let compute = state.compute
         let embedded = state.normed.view(range)
         compute.rmsNorm(embedded, weight: embeddingNorm, epsilon: normEpsilon, output: embedded)
@@ -52,13 +52,13 @@ struct PredictionBlock: Sendable {
 
     /// hidden = projection([embedded; hiddenNorm(sourceNorm(hidden))])
     private func join(
-        _ projection: LinearBlock, _ range: Range<Int>, _ sourceNorm: LastNormBlock, _ state: ForwardState
+        _ projection: LinearBlock, _ range: Range<Int>, _ sourceNorm: NormBlock, _ state: ForwardState
     ) {
         guard let buffer = state.joined else { preconditionFailure("made for a model with prediction layers") }
         let compute = state.compute
         let (embedded, joined) = (state.normed.view(range), buffer.view(range))
         let (source, hidden) = (state.hidden.view(range), state.projected.view(range))
-        sourceNorm.forward(source, output: hidden, state)
+        sourceNorm.forward(source, rows: range, output: hidden, state)
         compute.rmsNorm(hidden, weight: hiddenNorm, epsilon: normEpsilon, output: hidden)
         for row in range {
             guard let target = joined[row].baseAddress else { continue }

@@ -32,15 +32,7 @@ struct Predictor {
     func logProbabilities(
         _ tokens: [TokenID], compute: Compute, keyValueFormat: KeyValueFormat, results: ResultFormat
     ) throws -> [[Float]] {
-        let layouts = model.cacheLayouts(keyValueFormat)
-        let byteCount = layouts.byteCount(ofPositions: tokens.count)
-        guard let pool = CachePool(layouts: layouts, byteCount: byteCount) else {
-            throw MeasurementError("no memory for keys and values: \(byteCount) bytes")
-        }
-        let cache = SequenceCache(pool: pool, positionsMax: tokens.count)
-        guard cache.reserve(tokens.count) else {
-            throw MeasurementError("\(byteCount) bytes do not hold \(tokens.count) tokens")
-        }
+        let cache = try SequenceCache.alone(model, positions: tokens.count, format: keyValueFormat)
         let state = ForwardState(model.description, rowsMax: tokens.count, compute: compute)
         let batch = StepBatch(
             rows: tokens.enumerated().map { StepBatch.Row(token: $0.element, position: $0.offset, cache: cache) })
@@ -67,10 +59,8 @@ struct PredictionComparison {
         divergences += zip(exact, rounded).map { p, q in
             zip(p, q).reduce(0) { $0 + exp(Double($1.0)) * (Double($1.0) - Double($1.1)) }
         }
-        sameBestCount += zip(exact, rounded).count { Self.best($0) == Self.best($1) }
+        sameBestCount += zip(exact, rounded).count { $0.likeliest == $1.likeliest }
     }
-
-    private static func best(_ row: [Float]) -> Int? { row.indices.max { row[$0] < row[$1] } }
 
     private var mean: Double { divergences.reduce(0, +) / Double(max(1, divergences.count)) }
 

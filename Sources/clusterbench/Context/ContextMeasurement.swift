@@ -58,13 +58,9 @@ struct ContextMeasurement {
             throw MeasurementError(
                 "\(positions) positions are more than the model's, \(model.description.contextTokensMax)")
         }
-        let byteCount = layouts.byteCount(ofPositions: positions)
-        guard let pool = CachePool(layouts: layouts, byteCount: byteCount) else {
-            throw MeasurementError("no memory for keys and values: \(byteCount) bytes")
-        }
-        let cache = SequenceCache(pool: pool, positionsMax: positions)
-        guard cache.reserve(positions), cache.fillSynthetically(positionCount: context) else {
-            throw MeasurementError("\(byteCount) bytes do not hold \(positions) tokens")
+        let cache = try SequenceCache.alone(model, positions: positions, format: format)
+        guard cache.fillSynthetically(positionCount: context) else {
+            throw MeasurementError("keys and values are stored as integers, for which no context is made up")
         }
         let state = ForwardState(model.description, rowsMax: 1, compute: compute)
         let backend = LocalExpertBackend(

@@ -14,12 +14,9 @@ struct PredictionReport {
         /// Adds what both said, as probabilities of all tokens.
         mutating func add(own: [Float], predicted: [Float]) {
             positions += 1
-            sameBest += Self.best(own) == Self.best(predicted) ? 1 : 0
+            sameBest += own.likeliest == predicted.likeliest ? 1 : 0
             overlapSum += zip(own, predicted).reduce(0) { $0 + Double(min($1.0, $1.1)) }
         }
-
-        /// The likeliest token; the first of equals.
-        private static func best(_ row: [Float]) -> Int? { row.indices.max { row[$0] < row[$1] } }
 
         /// The share of positions with the same likeliest token.
         var sameBestShare: Double { Double(sameBest) / Double(max(1, positions)) }

@@ -16,15 +16,7 @@ final class PredictionRun {
     init(
         model: Model, positions: Int, format: KeyValueFormat?, compute: Compute, experts: any ExpertBackend
     ) throws {
-        let layouts = model.cacheLayouts(format)
-        let byteCount = layouts.byteCount(ofPositions: positions)
-        guard let pool = CachePool(layouts: layouts, byteCount: byteCount) else {
-            throw MeasurementError("no memory for keys and values: \(byteCount) bytes")
-        }
-        cache = SequenceCache(pool: pool, positionsMax: positions)
-        guard cache.reserve(positions) else {
-            throw MeasurementError("\(byteCount) bytes do not hold \(positions) tokens")
-        }
+        cache = try SequenceCache.alone(model, positions: positions, format: format)
         self.model = model
         self.experts = experts
         state = ForwardState(model.description, rowsMax: min(positions, Self.stepRows), compute: compute)
@@ -54,9 +46,7 @@ final class PredictionRun {
     /// The likeliest token of a row.
     func best(ofRow row: Int) -> Int {
         var best = 0
-        model.withLogits(ofRows: [row], state) { _, logits in
-            best = logits.indices.max { logits[$0] < logits[$1] } ?? 0
-        }
+        model.withLogits(ofRows: [row], state) { _, logits in best = logits.likeliest ?? 0 }
         return best
     }
 
