@@ -15,7 +15,7 @@ public struct EngineOptions: Sendable {
     public var rowsMax: Int
     /// Sequences that may wait; more are refused as overload.
     public var waitingMax: Int
-    /// Memory for what layers keep of sequences, keys and values and recurrent states, in bytes.
+    /// Memory for what layers keep of sequences, keys and values and states, in bytes.
     public var keyValueCacheBytes: Int
     /// How keys and values are stored; nil: as the model's weights suggest, see `Model.cacheLayouts`.
     public var keyValueFormat: KeyValueFormat?
@@ -48,7 +48,7 @@ public enum EngineError: Error, Equatable, CustomStringConvertible {
             "a key-value cache of \(byteCount) bytes cannot hold one block of \(blockBytes) bytes"
         case .cacheTooSmall(let byteCount, let blockBytes, let stateBytes):
             """
-            a cache of \(byteCount) bytes cannot hold one sequence: \(stateBytes) bytes of recurrent state and one \
+            a cache of \(byteCount) bytes cannot hold one sequence: \(stateBytes) bytes of state and one \
             block of \(blockBytes) bytes
             """
         }
@@ -114,9 +114,10 @@ public final class Engine: Sendable {
     public var keyValueFormatText: String { keyValueFormats.map(\.rawValue).joined(separator: "/") }
     /// What a position takes in the cache, all layers together.
     public let keyValueBytesPerToken: Int
-    /// What recurrent layers keep of a sequence, however long, all together, in bytes; 0 if there are none.
+    /// What recurrent layers and windows keep of a sequence, however long, all together, in bytes; 0 if there are
+    /// none.
     public let stateBytesPerSequence: Int
-    /// Sequences that may run at a time: as the options say, or as many as the cache has recurrent states for.
+    /// Sequences that may run at a time: as the options say, or as many as the cache has states for.
     public let sequencesMax: Int
 
     /// Starts the step loop. `makeExperts` is called once, on the loop's thread.
@@ -128,12 +129,15 @@ public final class Engine: Sendable {
         let pool = try Self.makePool(layouts, options)
         description = model.description
         self.options = options
-        let formats = Set(layouts.flatMap { [$0.keyValues?.format, $0.window?.format].compactMap { $0 } })
+        let formats = Set(layouts.flatMap { [$0.keyValues?.format, $0.window?.layout.format].compactMap { $0 } })
         keyValueFormats = KeyValueFormat.allCases.filter(formats.contains)
         keyValueBytesPerToken = layouts.positionBytes
         stateBytesPerSequence = layouts.stateBytes
         sequencesMax = min(options.sequencesMax, pool.sequenceCount)
-        cachedTokensMax = pool.blockCount * pool.blockPositions
+        // Where nothing grows with a sequence, blocks are without number.
+        cachedTokensMax =
+            layouts.blockBytes == 0
+            ? pool.sequenceCount * model.description.contextTokensMax : pool.blockCount * pool.blockPositions
         self.contextTokensMax = min(contextTokensMax ?? .max, model.description.contextTokensMax, cachedTokensMax)
         let scheduler = SchedulerLimits(
             sequencesMax: sequencesMax, rowsMax: max(options.rowsMax, sequencesMax),

@@ -26,6 +26,9 @@ extension Limits {
         public static let chosenPositionsMax = 1 << 16
         /// Positions of one block of the key-value cache.
         public static let keyValueBlockPositions = 64
+        /// Longest window of which a layer keeps nothing but the window, in tokens: that memory is taken whole when a
+        /// sequence starts.
+        public static let keptWindowTokensMax = 1024
         /// Most positions of a block of a cache whose keys stand for several positions each.
         public static let entryBlockPositionsMax = 1 << 16
         /// Rows whose logits are computed together: bounds the memory for scoring long prompts.

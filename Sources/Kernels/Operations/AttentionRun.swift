@@ -30,7 +30,7 @@ struct AttentionRun {
     /// Rows and key/value heads.
     private var pairCount: Int { spans.count * layout.kvHeadCount }
     private var stride: Int {
-        let longest = spans.reduce(0) { max($0, $1.visiblePositions) }
+        let longest = spans.reduce(0) { max($0, $1.visiblePositions - skippedBlocks($1) * layout.blockPositions) }
         return (longest + panelRows - 1) / panelRows * panelRows
     }
 
@@ -44,7 +44,7 @@ struct AttentionRun {
     }
 
     func run(_ scratch: AttentionScratch) {
-        let positions = spans.reduce(0) { $0 + $1.visiblePositions }
+        let positions = spans.reduce(0) { $0 + $1.visiblePositions - $1.firstPosition }
         let work = positions * group * layout.kvHeadCount * (layout.keyDim + layout.valueDim)
         let threadCount = compute.pool.threadCount
         let parts = GroupParts(group: group, heads: work > serialWorkMax ? partHeads : group)
@@ -110,6 +110,9 @@ struct AttentionRun {
         (arguments.visible + layout.blockPositions - 1) / layout.blockPositions
     }
 
+    /// Blocks that lie before the window are not even read.
+    private func skippedBlocks(_ span: AttentionSpan) -> Int { span.firstPosition / layout.blockPositions }
+
     /// Some query heads of a row and key/value head, without scratch.
     private func arguments(pair: Int, heads: Range<Int>) -> colony_attention_arguments {
         let row = pair / layout.kvHeadCount
@@ -122,8 +125,7 @@ struct AttentionRun {
         arguments.sinks = sinks.map { $0 + head }
         arguments.query = UnsafePointer(queries.base + row * queries.width + head * layout.keyDim)
         arguments.output = output.base + row * output.width + head * layout.valueDim
-        // Blocks that lie before the window are not even read.
-        let skippedBlocks = spans[row].firstPosition / layout.blockPositions
+        let skippedBlocks = skippedBlocks(spans[row])
         arguments.blocks = spans[row].blocks + skippedBlocks
         arguments.first = spans[row].firstPosition - skippedBlocks * layout.blockPositions
         arguments.visible = spans[row].visiblePositions - skippedBlocks * layout.blockPositions

@@ -14,12 +14,15 @@ protocol AttentionBlock: AnyObject, Sendable {
 }
 
 extension AttentionDescription {
-    /// Reads the weights of the block.
-    func load(_ model: ModelDescription, _ checkpoint: Checkpoint) throws(WeightsError) -> any AttentionBlock {
+    /// Reads the weights of the block of layer `index`.
+    func load(
+        _ model: ModelDescription, index: Int, _ checkpoint: Checkpoint
+    ) throws(WeightsError) -> any AttentionBlock {
         switch self {
         case .compressed(let shape): try CompressedAttentionBlock(shape, model: model, checkpoint)
         case .gatedDelta(let shape): try GatedDeltaBlock(shape, model: model, checkpoint)
-        case .groupedQuery(let shape): try GroupedQueryAttentionBlock(shape, model: model, checkpoint)
+        case .groupedQuery(let shape):
+            try GroupedQueryAttentionBlock(shape, isShared: model.isCacheShared(layer: index), model: model, checkpoint)
         case .latent(let shape): try LatentAttentionBlock(shape, model: model, checkpoint)
         }
     }

@@ -58,7 +58,7 @@ final class CompressedAttentionBlock: AttentionBlock {
         // Rows of one step come by turns: none may take the place of a key that one before it still sees.
         let panel = KeyValueLayout.panelPositions
         let ring = (shape.windowTokens + Compute.joinedRowsMax + panel - 1) / panel * panel
-        let window = keyLayout(format, blockPositions: ring)
+        let window = WindowLayout(keyLayout(format, blockPositions: ring))
         guard let entries = shape.entries, let compressor else { return LayerCacheLayout(window: window) }
         let positions = compressor.shape.windowPositions
         return LayerCacheLayout(
@@ -77,7 +77,9 @@ final class CompressedAttentionBlock: AttentionBlock {
 
     func forward(layer: Int, rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
         // All sequences of an engine share one pool, and so its layouts.
-        guard let layouts = rows.first?.cache.cacheLayout(layer: layer), let window = layouts.window else { return }
+        guard let layouts = rows.first?.cache.cacheLayout(layer: layer), let window = layouts.window?.layout else {
+            return
+        }
         let range = rows.indices
         let compute = state.compute
         project(range, state)

@@ -33,7 +33,7 @@ struct DecoderLayer: Sendable {
             }
         attentionNorm = try NormBlock(
             layer.attentionNormName, streams: layer.attentionStreams, model: model, checkpoint)
-        attention = try layer.attention.load(model, checkpoint)
+        attention = try layer.attention.load(model, index: index, checkpoint)
         feedForwardNorm = try NormBlock(
             layer.feedForwardNormName, streams: layer.feedForwardStreams, model: model, checkpoint)
     }

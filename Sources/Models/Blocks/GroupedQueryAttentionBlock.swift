@@ -42,6 +42,12 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
     private let queryNorm: [Float]?
     private let normEpsilon: Float
     private let rotaryIndex: Int
+    /// The window if it is all that the layer keeps of a sequence. One that others read too keeps everything: they
+    /// read after all rows of a step are stored.
+    private let keptWindowTokens: Int?
+
+    /// Rows that are stored before the first of them is computed, where positions take each other's places.
+    private static let windowRowsMax = 64
 
     private struct KeyValueProjections: Sendable {
         let key: LinearBlock
@@ -60,9 +66,11 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
     }
 
     init(
-        _ shape: GroupedQueryAttentionDescription, model: ModelDescription, _ checkpoint: Checkpoint
+        _ shape: GroupedQueryAttentionDescription, isShared: Bool, model: ModelDescription, _ checkpoint: Checkpoint
     ) throws(WeightsError) {
         self.shape = shape
+        let keepsEverything = isShared || shape.windowTokens ?? .max > Limits.Models.keptWindowTokensMax
+        keptWindowTokens = keepsEverything ? nil : shape.windowTokens
         normEpsilon = model.normEpsilon
         rotaryIndex = model.index(of: shape.rotary)
         let queryWidth = shape.headCount * shape.headWidth
@@ -88,19 +96,15 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
         project(to: projected, keys, values, range, state)
         normaliseQueries(projected, into: queries, compute)
         rotate(queries, headCount: shape.headCount, range, state)
-        // All sequences of an engine share one pool, and so its layouts.
-        guard let layout = rows.first?.cache.layout(layer: layer) else { return }
         if let keyValue {
             normalise(keys, keyValue.keyNorm, compute)
             rotate(keys, headCount: shape.keyValueHeadCount, range, state)
-            store(keys, values, layer: layer, rows: rows, layout, compute)
         }
-
+        let partRows = keptWindowTokens == nil ? max(1, rows.count) : Self.windowRowsMax
+        for start in stride(from: rows.startIndex, to: rows.endIndex, by: partRows) {
+            attend(layer: layer, rows[start..<min(start + partRows, rows.endIndex)], state)
+        }
         let attended = state.attended.view(range, width: queries.width)
-        compute.attention(
-            queries: queries, headCount: shape.headCount, spans: spans(layer: layer, rows: rows), layout: layout,
-            scale: 1 / Float(shape.headWidth).squareRoot(), sinks: sinks, output: attended,
-            scratch: &state.attentionScratch)
         gate(attended, range, state)
         compute.linear(
             output.matrix, input: compute.linearInput(attended, for: [output.matrix], state.quantised),
@@ -109,11 +113,25 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
 
     func layout(_ format: KeyValueFormat?) -> LayerCacheLayout {
         guard let keyValue else { return LayerCacheLayout() }
-        return .paged(
-            KeyValueLayout(
-                format: format ?? (keyValue.key.matrix.format.isPlain ? .f32 : .f16),
-                kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
-                blockPositions: Limits.Models.keyValueBlockPositions))
+        let layout = KeyValueLayout(
+            format: format ?? (keyValue.key.matrix.format.isPlain ? .f32 : .f16),
+            kvHeadCount: shape.keyValueHeadCount, keyDim: shape.headWidth, valueDim: shape.headWidth,
+            blockPositions: Limits.Models.keyValueBlockPositions)
+        guard let keptWindowTokens else { return .paged(layout) }
+        return .window(WindowLayout(layout, tokens: keptWindowTokens, rows: Self.windowRowsMax))
+    }
+
+    /// Stores the keys and values of rows, if the layer has its own, and lets the rows see all that they may.
+    private func attend(layer: Int, _ rows: ArraySlice<StepBatch.Row>, _ state: ForwardState) {
+        let range = rows.indices
+        // All sequences of an engine share one pool, and so its layouts.
+        guard let layout = rows.first?.cache.layout(layer: layer) else { return }
+        if keyValue != nil { store(layer: layer, rows: rows, layout, state) }
+        let width = shape.headCount * shape.headWidth
+        state.compute.attention(
+            queries: state.query.view(range, width: width), headCount: shape.headCount,
+            spans: spans(layer: layer, rows: rows), layout: layout, scale: 1 / Float(shape.headWidth).squareRoot(),
+            sinks: sinks, output: state.attended.view(range, width: width), scratch: &state.attentionScratch)
     }
 
     /// The norms of queries. With gates, which lie beside them in `projected`, they are taken from among these.
@@ -158,12 +176,13 @@ final class GroupedQueryAttentionBlock: AttentionBlock {
     }
 
     private func store(
-        _ keys: RowsView, _ values: RowsView, layer: Int, rows: ArraySlice<StepBatch.Row>, _ layout: KeyValueLayout,
-        _ compute: Compute
+        layer: Int, rows: ArraySlice<StepBatch.Row>, _ layout: KeyValueLayout, _ state: ForwardState
     ) {
+        let width = shape.keyValueHeadCount * shape.headWidth
+        let keys = state.key.view(rows.indices, width: width), values = state.value.view(rows.indices, width: width)
         for (row, entry) in rows.enumerated() {
             let place = entry.cache.place(of: entry.position, layer: layer)
-            compute.storeKeyValue(
+            state.compute.storeKeyValue(
                 keys: keys, values: values, row: row, layout: layout, block: place.block, offset: place.offset)
         }
     }

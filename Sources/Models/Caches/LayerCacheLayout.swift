@@ -8,32 +8,34 @@ public struct LayerCacheLayout: Hashable, Sendable {
     public let keyValues: KeyValueLayout?
     /// Positions that each of these keys and values stands for.
     public let positionsPerKey: Int
-    /// How the keys of the last positions lie at the beginning of the state, where they take each other's places: that
-    /// of position p is p modulo their number; nil if the layer keeps none.
-    public let window: KeyValueLayout?
+    /// The last positions that the layer keeps keys of, at the beginning of the state; nil if it keeps none there.
+    public let window: WindowLayout?
     /// Size of the state, one per sequence, in bytes, keys of the last positions included; zeros before the first
     /// position.
     public let stateBytes: Int
 
     /// Keeps any of these or nothing; `stateBytes` are those beside the window.
     public init(
-        keyValues: KeyValueLayout? = nil, positionsPerKey: Int = 1, window: KeyValueLayout? = nil, stateBytes: Int = 0
+        keyValues: KeyValueLayout? = nil, positionsPerKey: Int = 1, window: WindowLayout? = nil, stateBytes: Int = 0
     ) {
         precondition(stateBytes >= 0 && positionsPerKey > 0, "a size")
         self.keyValues = keyValues
         self.positionsPerKey = positionsPerKey
         self.window = window
-        self.stateBytes = stateBytes + (window.map(Self.windowBytes) ?? 0)
+        self.stateBytes = stateBytes + (window?.byteCount ?? 0)
     }
 
     /// Keys and values of every position.
     public static func paged(_ layout: KeyValueLayout) -> LayerCacheLayout { LayerCacheLayout(keyValues: layout) }
 
+    /// Keys and values of the last positions alone.
+    public static func window(_ window: WindowLayout) -> LayerCacheLayout { LayerCacheLayout(window: window) }
+
     /// A state of so many bytes.
     public static func recurrent(byteCount: Int) -> LayerCacheLayout { LayerCacheLayout(stateBytes: byteCount) }
 
     /// Where the state begins that is not the window, in bytes.
-    var ownStateOffset: Int { window.map(Self.windowBytes) ?? 0 }
+    var ownStateOffset: Int { window?.byteCount ?? 0 }
 
     /// Positions of a block; nil if the layer keeps no keys in blocks.
     var blockPositions: Int? { keyValues.map { $0.blockPositions * positionsPerKey } }
@@ -42,27 +44,59 @@ public struct LayerCacheLayout: Hashable, Sendable {
     public var blockBytes: Int { keyValues?.blockBytes ?? 0 }
 
     /// What the state takes among those of other layers: whole lines of memory.
-    var stateStride: Int { Self.wholeLines(stateBytes) }
+    var stateStride: Int { wholeLines(stateBytes) }
+}
 
-    private static func windowBytes(_ layout: KeyValueLayout) -> Int { wholeLines(layout.blockBytes) }
+/// Memory for the last positions of a sequence, which take each other's places: that of position p is p modulo
+/// `positionCount`.
+public struct WindowLayout: Hashable, Sendable {
+    /// How keys and values lie in one block.
+    public let layout: KeyValueLayout
+    /// Blocks, one behind the other.
+    public let blockCount: Int
 
-    private static func wholeLines(_ bytes: Int) -> Int { (bytes + lineBytes - 1) / lineBytes * lineBytes }
+    /// So many blocks.
+    public init(_ layout: KeyValueLayout, blockCount: Int = 1) {
+        precondition(blockCount > 0, "a size")
+        self.layout = layout
+        self.blockCount = blockCount
+    }
 
-    private static let lineBytes = 64
+    /// As few blocks as hold the last `tokens` positions of each of `rows` neighbouring rows, which are stored before
+    /// the first of them is computed.
+    public init(_ layout: KeyValueLayout, tokens: Int, rows: Int) {
+        // So many positions, wherever in a block they begin.
+        let positions = tokens + rows - 1
+        self.init(layout, blockCount: (positions + 2 * layout.blockPositions - 2) / layout.blockPositions)
+    }
+
+    /// Positions that are kept.
+    public var positionCount: Int { blockCount * layout.blockPositions }
+
+    /// Size, in bytes.
+    public var byteCount: Int { blockCount * blockStride }
+
+    /// From one block to the next, in bytes.
+    var blockStride: Int { wholeLines(layout.blockBytes) }
+}
+
+private func wholeLines(_ bytes: Int) -> Int {
+    let lineBytes = 64
+    return (bytes + lineBytes - 1) / lineBytes * lineBytes
 }
 
 extension Sequence<LayerCacheLayout> {
     /// Size of one block of positions, all layers together, in bytes.
     public var blockBytes: Int { reduce(0) { $0 + $1.blockBytes } }
 
-    /// Size of what is kept of one position in all layers, in bytes; recurrent states do not grow. Where a layer's key
+    /// Size of what is kept of one position in all layers, in bytes; states do not grow. Where a layer's key
     /// stands for several positions, the share of one, rounded up in all.
     public var positionBytes: Int {
         let positions = compactMap(\.blockPositions).first ?? 1
         return (blockBytes + positions - 1) / positions
     }
 
-    /// Size of the recurrent states of one sequence in all layers, in bytes.
+    /// Size of the states of one sequence in all layers, windows included, in bytes.
     public var stateBytes: Int { reduce(0) { $0 + $1.stateStride } }
 
     /// How large a pool must be for each sequence of so many positions, in bytes; `CachePool` says how it is divided.

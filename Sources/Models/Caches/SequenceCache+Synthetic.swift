@@ -8,14 +8,17 @@ extension SequenceCache {
         var numbers = SyntheticNumbers()
         for layer in 0..<layerCount {
             let layout = cacheLayout(layer: layer)
-            for format in [layout.keyValues?.format, layout.window?.format] where format == .int8 { return false }
+            for format in [layout.keyValues?.format, layout.window?.layout.format] where format == .int8 {
+                return false
+            }
             if let keyValues = layout.keyValues {
                 for block in blockPointers(layer: layer) {
                     numbers.fill(block, byteCount: keyValues.blockBytes, format: keyValues.format)
                 }
             }
             guard layout.stateBytes > 0 else { continue }
-            numbers.fill(state(layer: layer), byteCount: layout.ownStateOffset, format: layout.window?.format ?? .f32)
+            numbers.fill(
+                state(layer: layer), byteCount: layout.ownStateOffset, format: layout.window?.layout.format ?? .f32)
             numbers.fill(
                 UnsafeMutableRawPointer(ownState(layer: layer)), byteCount: layout.stateBytes - layout.ownStateOffset,
                 format: .f32)

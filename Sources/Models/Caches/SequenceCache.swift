@@ -42,11 +42,21 @@ public final class SequenceCache: @unchecked Sendable {
         }
         while blocks.count < needed, let block = pool.takeBlock() {
             for layer in pool.layouts.indices {
-                tables[layer * tableCapacity + blocks.count] = pool.pointer(block: block, layer: layer)
+                tables[layer * tableCapacity + blocks.count] = pointer(number: blocks.count, block, layer: layer)
             }
             blocks.append(block)
         }
         return true
+    }
+
+    /// Where the sequence's block `number`, `block` of the pool, is in `layer`. If the layer keeps the last positions
+    /// alone, blocks take each other's places.
+    private func pointer(number: Int, _ block: Int, layer: Int) -> UnsafeMutableRawPointer {
+        let layout = pool.layouts[layer]
+        guard layout.keyValues == nil, let window = layout.window else {
+            return pool.pointer(block: block, layer: layer)
+        }
+        return state(layer: layer) + number % window.blockCount * window.blockStride
     }
 
     /// Gives everything back: the sequence starts over, if it goes on at all.
@@ -79,13 +89,17 @@ public final class SequenceCache: @unchecked Sendable {
     /// What `layer` keeps.
     func cacheLayout(layer: Int) -> LayerCacheLayout { pool.layouts[layer] }
 
-    /// How keys and values of `layer`, which has some, lie in a block.
+    /// How keys and values of `layer`, which has some, lie in a block of its `table`.
     func layout(layer: Int) -> KeyValueLayout {
-        guard let layout = pool.layouts[layer].keyValues else { preconditionFailure("layer \(layer) keeps no keys") }
+        let layouts = pool.layouts[layer]
+        guard let layout = layouts.keyValues ?? layouts.window?.layout else {
+            preconditionFailure("layer \(layer) keeps no keys")
+        }
         return layout
     }
 
-    /// The blocks of `layer` in order of position.
+    /// The blocks of `layer` in order of position; of a layer that keeps the last positions alone, one that is left
+    /// behind is the place of a later one.
     func table(layer: Int) -> UnsafePointer<UnsafeMutableRawPointer> {
         UnsafePointer(tables + layer * tableCapacity)
     }

@@ -73,6 +73,9 @@ public struct ModelDescription: Sendable {
         }
     }
 
+    /// Whether another layer reads what `layer` keeps of a sequence.
+    func isCacheShared(layer: Int) -> Bool { layers.contains { $0.attention.sharedLayer == layer } }
+
     /// Which of `rotaries` a layer has.
     func index(of rotary: RotaryDescription) -> Int {
         guard let index = rotaries.firstIndex(of: rotary) else { preconditionFailure("a rotary of some layer") }

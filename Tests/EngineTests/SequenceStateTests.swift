@@ -6,10 +6,12 @@ import TestSupport
 import Testing
 import Wire
 
-/// Recurrent states: what they cost, and that a sequence goes on from a snapshot as if nothing had come after it.
-@Suite struct RecurrentStateTests {
+/// States of recurrent layers and windows: what they cost, and that a sequence goes on from a snapshot as if nothing
+/// had come after it.
+@Suite struct SequenceStateTests {
     static let checkpoints = [
-        "deepseek_v4_bf16", "deepseek_v4_f32", "qwen3_5_moe_bf16", "qwen3_5_moe_text_f32", "qwen3_moe_bf16",
+        "deepseek_v4_bf16", "deepseek_v4_f32", "gpt_oss_bf16", "mixtral_fused_f16", "qwen3_5_moe_bf16",
+        "qwen3_5_moe_text_f32", "qwen3_moe_bf16",
     ]
 
     /// One sequence that is fed by hand.
@@ -60,9 +62,13 @@ import Wire
         #expect(try sequence.feed(Array(Self.tokens[..<30]), at: 0) == first[9])
     }
 
-    /// Windows that end within a step, at its end and after it; more positions than a window, a block of gathered keys
-    /// and an indexer's choice have.
-    @Test(arguments: ["deepseek_v4_bf16", "deepseek_v4_f32", "deepseek_v4_fp4"])
+    /// Windows that end within a step, at its end and after it; more positions than a window, what is kept of the last
+    /// ones, a block of gathered keys and an indexer's choice have.
+    @Test(
+        arguments: [
+            "deepseek_v4_bf16", "deepseek_v4_f32", "deepseek_v4_fp4", "gpt_oss_bf16", "gpt_oss_mxfp4",
+            "mixtral_fused_f16",
+        ])
     func anyCutOfAPromptGivesTheSameBits(checkpoint: String) throws {
         let tokens = (0..<290).map { TokenID(Int32(3 + $0 * 31 % 307)) }
         let sequence = try Sequence(checkpoint, positionsMax: tokens.count)
@@ -88,12 +94,36 @@ import Wire
         let layouts = try EngineHarness(checkpoint: "deepseek_v4_bf16").model.cacheLayouts()
         #expect(layouts.map { $0.keyValues != nil } == [false, true, true, true])
         #expect(layouts.map(\.positionsPerKey) == [1, 4, 128, 4])
-        #expect(layouts.map { $0.window?.blockPositions } == [48, 48, 48, 48])
+        #expect(layouts.map { $0.window?.positionCount } == [48, 48, 48, 48])
         // Per 2048 positions 512 entries of 16 numbers, with 12 of the indexer, in two layers, and 16 in a third.
         #expect(layouts.blockBytes == 4 * (2 * 512 * (16 + 12) + 16 * 16))
         #expect(layouts.positionBytes == layouts.blockBytes / 2048 + 1)
         // 48 keys in each layer, and what compressors keep: of two entries, or of one.
         #expect(layouts.stateBytes == 4 * (4 * 48 * 16 + 2 * 6 * (16 + 12) + 3 * 16) + 2 * 32)
+    }
+
+    /// A layer with a window keeps 64 rows beside it, in whole blocks, and no more, however long the sequence is.
+    @Test func aWindowIsAllThatItsLayersKeep() throws {
+        let layouts = try EngineHarness(checkpoint: "gpt_oss_bf16").model.cacheLayouts()
+        #expect(layouts.map { $0.window?.positionCount } == [192, nil, 192])
+        #expect(layouts.map { $0.keyValues != nil } == [false, true, false])
+        #expect(layouts.stateBytes == 2 * 192 * layouts.positionBytes)
+        let all = try EngineHarness(checkpoint: "mixtral_fused_f16")
+        #expect(all.model.cacheLayouts().blockBytes == 0 && all.engine.keyValueBytesPerToken == 0)
+        // Keys that a later layer reads too are kept, and those of a window that is nearly everything.
+        let shared = try EngineHarness(checkpoint: "yi_lightning_bf16").model.cacheLayouts()
+        #expect(shared.allSatisfy { $0.window == nil } && shared.blockBytes > 0)
+    }
+
+    @Test func windowsHoldWhatNeighbouringRowsSee() {
+        for tokens in [1, 2, 20, 63, 64, 65, 66, 128, 1024] {
+            for rows in [1, 2, 64] {
+                let layout = KeyValueLayout(format: .f16, kvHeadCount: 1, keyDim: 2, valueDim: 2, blockPositions: 16)
+                let window = WindowLayout(layout, tokens: tokens, rows: rows)
+                let needed = (0..<16).map { (start: Int) in (start + tokens + rows - 2) / 16 + 1 }.max()
+                #expect(window.blockCount == needed, "\(tokens) tokens, \(rows) rows")
+            }
+        }
     }
 
     /// A step that begins at the first position forgets what the memory held.
@@ -126,7 +156,7 @@ import Wire
             try EngineHarness(checkpoint: "qwen3_5_moe_bf16", cacheBytes: 40_000)
         }
         let message =
-            "a cache of 40000 bytes cannot hold one sequence: 30336 bytes of recurrent state and one block of 16384 "
+            "a cache of 40000 bytes cannot hold one sequence: 30336 bytes of state and one block of 16384 "
             + "bytes"
         #expect(error?.description == message)
     }
