@@ -13,7 +13,7 @@ extension GGUFConversion {
     /// The keys that no other architecture has.
     func deepSeek4Keys() -> [(String, GGUFBuilder.Value)] {
         guard conversion.architecture == "deepseek4" else { return [] }
-        let layers = integer("num_hidden_layers") + integer("num_nextn_predict_layers")
+        let layers = integer("num_hidden_layers") + furtherLayers
         let ratios = (configuration["compress_ratios"]?.array ?? []).map { Int32($0.integer ?? 0) }
         let further = [Int32](repeating: 0, count: layers - ratios.count)
         let limit = GGUFBuilder.Value.float32(Float(configuration["swiglu_limit"]?.double ?? 0))

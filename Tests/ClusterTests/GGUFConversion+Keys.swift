@@ -28,7 +28,7 @@ extension GGUFConversion {
     private var rotary: JSON { configuration["rope_parameters"] ?? configuration }
 
     private func decoderKeys() -> Keys {
-        let further = UInt32(integer("num_nextn_predict_layers"))
+        let further = UInt32(furtherLayers)
         return counts([
             "max_position_embeddings": "context_length", "hidden_size": "embedding_length",
             "num_attention_heads": "attention.head_count",

@@ -70,13 +70,28 @@ struct GGUFConversion {
                 continue
             }
             let matrix = Matrix(shape: shape, weights: try checkpoint.tensor(name, shape: shape).floats())
-            writer.convert(name.replacing("language_model.", with: ""), matrix)
+            writer.convert(writer.layeredName(of: name.replacing("language_model.", with: "")), matrix)
         }
         for (name, matrices) in writer.experts.sorted(by: { $0.key < $1.key }) {
             writer.write(name, .stacked((0..<matrices.count).compactMap { matrices[$0] }))
         }
         return writer.builder.file
     }
+
+    /// The name of a tensor of Qwen3.5's layer that predicts a further token as if it stood behind the last layer;
+    /// any other name as it is.
+    private func layeredName(of name: String) -> String {
+        let others = [
+            "mtp.fc.weight": "eh_proj.weight", "mtp.pre_fc_norm_embedding.weight": "enorm.weight",
+            "mtp.pre_fc_norm_hidden.weight": "hnorm.weight", "mtp.norm.weight": "shared_head.norm.weight",
+        ]
+        let layer = "model.layers.\(integer("num_hidden_layers"))."
+        if let other = others[name] { return layer + other }
+        return name.replacing("mtp.layers.0.", with: layer)
+    }
+
+    /// Layers that predict further tokens.
+    var furtherLayers: Int { integer("num_nextn_predict_layers") + integer("mtp_num_hidden_layers") }
 
     /// A whole number of the configuration.
     func integer(_ key: String) -> Int { configuration[key]?.integer ?? 0 }
@@ -176,7 +191,10 @@ struct GGUFConversion {
         case "self_attn.kv_b_proj.weight": write(prefix + "attn_kv_b.weight", matrix)
         default:
             // Of layers that predict further tokens, whose tensors are named otherwise.
-            write(prefix + "nextn." + rest.replacing("shared_head.", with: "shared_head_"), matrix)
+            let isNorm = rest.hasSuffix("norm.weight")
+            write(
+                prefix + "nextn." + rest.replacing("shared_head.", with: "shared_head_"),
+                isNorm ? shifted(matrix) : matrix)
         }
     }
 

@@ -46,7 +46,10 @@ import Weights
         return bits
     }
 
-    @Test(arguments: GGUFConversion.cases.filter { ["deepseek2", "deepseek32", "glm4moe"].contains($0.architecture) })
+    @Test(
+        arguments: GGUFConversion.cases.filter {
+            ["deepseek2", "deepseek32", "glm4moe", "qwen35moe"].contains($0.architecture)
+        })
     func sameBits(conversion: GGUFConversion.Case) throws {
         let directory = try TemporaryDirectory()
         let path = try directory.write("model.gguf", GGUFConversion(conversion).file())
@@ -54,7 +57,7 @@ import Weights
     }
 
     /// Weights in blocks meet activations of 8 bits: the same bits in any steps, on any threads and instructions.
-    @Test(arguments: GGUFConversion.cases.filter { ["deepseek32", "glm4moe"].contains($0.architecture) })
+    @Test(arguments: GGUFConversion.cases.filter { ["deepseek32", "glm4moe", "qwen35moe"].contains($0.architecture) })
     func inBlocksTheBitsAreTheSameHoweverTheyAreComputed(conversion: GGUFConversion.Case) throws {
         let directory = try TemporaryDirectory()
         var blocks = try GGUFConversion(conversion)

@@ -361,8 +361,8 @@ import Weights
             "blk.2.attn_norm.weight", "blk.2.nextn.eh_proj.weight", "blk.2.nextn.shared_head_head.weight",
             "blk.1.attn_norm.weight",
         ]
-        let read = ["deepseek2", "deepseek32", "glm-dsa", "glm4moe"]
-        for architecture in read + ["deepseek4", "qwen35moe"] {
+        let read = ["deepseek2", "deepseek32", "glm-dsa", "glm4moe", "qwen35moe"]
+        for architecture in read + ["deepseek4"] {
             let checkpoint = try open(architecture, ["nextn_predict_layers": .uint32(1)], tensors: tensors)
             #expect(checkpoint.configuration["num_hidden_layers"] == 2)
             let isRead = read.contains(architecture)

@@ -8,7 +8,9 @@ let describeQwen35Moe: Architecture = { configuration, tensorNames throws(ModelE
     let text = (try configuration.object("text_config") ?? configuration).filling(qwen35MoeDefaults)
     try qwen35MoeRefuseVariants(text)
     var decoder = try DecoderReader(text)
-    decoder.predictions = try PredictionReader(.besideModel, text, tensorNames)
+    // GGUF files have them behind the last layer.
+    let isBeside = tensorNames.contains { $0.hasPrefix("mtp.") }
+    decoder.predictions = try PredictionReader(isBeside ? .besideModel : .behindLast, text, tensorNames)
     decoder.modelPrefix = qwen35MoePrefix(isNested: configuration.value("text_config") != nil, tensorNames)
     // GGUF files have the sums.
     decoder.normOffset = Float(try text.number("rms_norm_weight_offset", default: 1))

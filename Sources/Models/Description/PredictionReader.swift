@@ -6,7 +6,7 @@ struct PredictionReader {
     /// How a family names their tensors.
     enum Naming {
         /// As layers behind the last one: `model.layers.N.enorm`, and the usual names of a layer. DeepSeek-V3 and
-        /// those that follow it.
+        /// those that follow it, and every family in GGUF files.
         case behindLast
         /// Beside the model: `mtp.layers.0` and so on, and norms and one projection that all of them share (Qwen3.5).
         case besideModel

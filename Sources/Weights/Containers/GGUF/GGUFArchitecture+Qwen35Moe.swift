@@ -22,6 +22,7 @@ extension GGUFArchitecture {
                 "ssm_norm.weight": "linear_attn.norm.weight",
                 "ssm_out.weight": "linear_attn.out_proj.weight",
             ]),
+        predictionTensors: prediction,
         orders: { reader throws(WeightsError) in try qwen35MoeOrders(reader) },
         configuration: { reader throws(WeightsError) in try qwen35MoeConfiguration(reader) })
 
