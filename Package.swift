@@ -148,7 +148,7 @@ let package = Package(
             name: "ClusterTests",
             dependencies: [
                 "Basics", "TestSupport", "Wire", "Transport", "Kernels", "Weights", "Models", "Engine",
-                "ExpertParallel", "CoordinatorService", "WorkerService", logging,
+                "ExpertParallel", "Membership", "CoordinatorService", "WorkerService", logging,
             ],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", dependencies: ["TestSupport"], swiftSettings: strict),

@@ -69,7 +69,8 @@ public final class Coordinator: Sendable {
             workers: options.workers,
             options: WorkerSupervisor.Options(
                 identity: options.identity, modelDigest: checkpoint.digest, activations: options.activations,
-                linkOptions: LinkOptions(busyPollMicroseconds: options.busyPollMicroseconds), logger: logger))
+                linkOptions: LinkOptions(busyPollMicroseconds: options.busyPollMicroseconds),
+                timings: options.membership, logger: logger))
     }
 
     /// Starts to listen, dials the workers, and loads the weights on a thread of its own.

@@ -1,6 +1,7 @@
 import Basics
 import Engine
 import Kernels
+import Membership
 import Transport
 import Weights
 
@@ -44,6 +45,8 @@ public struct CoordinatorOptions: Sendable {
     public var busyPollMicroseconds: Int
     /// A dispatch that takes longer counts as lost, in milliseconds.
     public var dispatchTimeoutMilliseconds: Int
+    /// After how much silence a worker is suspected and given up.
+    public var membership: Membership.Timings
     /// Longest sequence that is served, in tokens; nil: what the model allows.
     public var contextTokensMax: Int?
     /// How the engine is sized.
@@ -58,8 +61,8 @@ public struct CoordinatorOptions: Sendable {
         identity: NodeIdentity, modelPath: String, modelName: String?, listen: Endpoint, workers: [WorkerAddress],
         threads: ThreadPlacement, instructionSet: InstructionSet, spinMicroseconds: Int, busyPollMicroseconds: Int,
         dispatchTimeoutMilliseconds: Int, contextTokensMax: Int?, engine: EngineOptions,
-        activations: ActivationFormat = .int8, results: ResultFormat? = nil, weightCache: WeightCache? = nil,
-        hasHugePages: Bool = true
+        membership: Membership.Timings = Membership.Timings(), activations: ActivationFormat = .int8,
+        results: ResultFormat? = nil, weightCache: WeightCache? = nil, hasHugePages: Bool = true
     ) {
         self.identity = identity
         self.modelPath = modelPath
@@ -73,6 +76,7 @@ public struct CoordinatorOptions: Sendable {
         self.spinMicroseconds = spinMicroseconds
         self.busyPollMicroseconds = busyPollMicroseconds
         self.dispatchTimeoutMilliseconds = dispatchTimeoutMilliseconds
+        self.membership = membership
         self.contextTokensMax = contextTokensMax
         self.engine = engine
         self.weightCache = weightCache

@@ -41,6 +41,7 @@ final class WorkerSupervisor: Sendable {
         let modelDigest: ModelDigest
         let activations: ActivationFormat
         let linkOptions: LinkOptions
+        let timings: Membership.Timings
         let logger: Logger
     }
 
@@ -66,7 +67,7 @@ final class WorkerSupervisor: Sendable {
     /// Knows the workers; dials nobody before `start`.
     init(workers: [CoordinatorOptions.WorkerAddress], options: Options) {
         self.options = options
-        let membership = Membership(nodes: workers.map(\.node), now: Self.now)
+        let membership = Membership(nodes: workers.map(\.node), now: Self.now, timings: options.timings)
         let supervised = workers.map { ($0.node, SupervisedWorker(address: $0)) }
         state = Mutex(State(membership: membership, workers: Dictionary(supervised, uniquingKeysWith: { $1 })))
     }

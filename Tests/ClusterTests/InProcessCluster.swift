@@ -4,6 +4,7 @@ import Dispatch
 import Engine
 import Kernels
 import Logging
+import Membership
 import Synchronization
 import TestSupport
 import Transport
@@ -18,6 +19,14 @@ final class InProcessCluster {
     private let directory: TemporaryDirectory
     private let endpoint: Endpoint
     private let link: Link
+    /// Workers that are stopped close their links, and that is how they are noticed; that a worker is silent says
+    /// nothing where tests share few processors.
+    private static let patience = {
+        var timings = Membership.Timings()
+        timings.suspectMilliseconds = 30_000
+        timings.deadMilliseconds = 60_000
+        return timings
+    }()
     private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// Starts a cluster; returns when it can generate. `checkpoint` is the name of a small model.
@@ -63,7 +72,7 @@ final class InProcessCluster {
                 dispatchTimeoutMilliseconds: 10_000, contextTokensMax: nil,
                 engine: EngineOptions(
                     sequencesMax: 16, rowsMax: rows, waitingMax: 64, keyValueCacheBytes: 32 << 20),
-                activations: activations, results: results),
+                membership: Self.patience, activations: activations, results: results),
             logger: Self.logger)
         endpoint = Endpoint(host: "127.0.0.1", port: try coordinator.start())
         link = try Link.dial(
