@@ -48,7 +48,7 @@ public struct ChatTemplate: Sendable {
             self.encoding = encoding
             template = []
             toolTemplate = nil
-            sources = [DeepSeekEncoding.thinkOpen + DeepSeekEncoding.thinkClose]
+            sources = [DeepSeekEncoding.thinkOpen + DeepSeekEncoding.thinkClose + DeepSeekEncoding.markup]
         }
     }
 

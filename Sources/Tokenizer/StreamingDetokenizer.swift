@@ -6,6 +6,7 @@ public import Basics
 public struct StreamingDetokenizer: Sendable {
     private let tokenizer: BPETokenizer
     private let skipsSpecialTokens: Bool
+    private let kept: Set<TokenID>
     private var pending: [UInt8] = []
     /// Spaces that may still be taken off the beginning.
     private var leadingSpaceCount: Int
@@ -13,10 +14,14 @@ public struct StreamingDetokenizer: Sendable {
     /// Starts a text.
     /// - Parameters:
     ///   - skipSpecialTokens: whether special tokens leave no text.
+    ///   - kept: special tokens that leave text all the same.
     ///   - continuesText: whether the tokens go on with a text, so that a space at their beginning separates words.
-    public init(_ tokenizer: BPETokenizer, skipSpecialTokens: Bool, continuesText: Bool = false) {
+    public init(
+        _ tokenizer: BPETokenizer, skipSpecialTokens: Bool, kept: Set<TokenID> = [], continuesText: Bool = false
+    ) {
         self.tokenizer = tokenizer
         skipsSpecialTokens = skipSpecialTokens
+        self.kept = kept
         leadingSpaceCount = continuesText ? 0 : tokenizer.decoder.leadingSpaceCount
     }
 
@@ -25,7 +30,7 @@ public struct StreamingDetokenizer: Sendable {
 
     /// The text that this token completes, often all of its own, sometimes none.
     public mutating func append(_ token: TokenID) -> String {
-        if skipsSpecialTokens, tokenizer.isSpecial(token) { return "" }
+        if skipsSpecialTokens, tokenizer.isSpecial(token), !kept.contains(token) { return "" }
         pending += tokenizer.bytes(of: token) ?? []
         removeLeadingSpaces()
         let heldBack = UTF8Tail.incompleteByteCount(of: pending)

@@ -33,6 +33,7 @@ struct ReasoningSplitterTests {
             for segment in segments {
                 switch segment.channel {
                 case .answer: answer += segment.text
+                case .call(let function): answer += "[\(function)(\(segment.text))]"
                 case .reasoning: reasoning += segment.text
                 }
             }

@@ -16,6 +16,8 @@ public enum ChoiceFinish: String, Sendable {
     case length
     /// An end token, a stop token or a stop string.
     case stop
+    /// The same, and the answer calls tools.
+    case toolCalls = "tool_calls"
 }
 
 /// A piece of one answer; pieces add up to the whole answer.
@@ -26,6 +28,10 @@ public struct ChoicePiece: Hashable, Sendable {
     public var text = ""
     /// New text of the reasoning that precedes it.
     public var reasoning = ""
+    /// New calls of tools.
+    public var toolCalls: [ToolCall] = []
+    /// The number of the first of them among all of the answer.
+    public var firstToolCall = 0
     /// New tokens; their text may come with a later piece, or never if they end the answer.
     public var tokens: [PlacedToken] = []
     /// Experts of the tokens whose text is complete with this piece, if they were asked for; the last piece has those
@@ -39,8 +45,8 @@ public struct ChoicePiece: Hashable, Sendable {
 
     /// Whether it says nothing at all.
     public var isEmpty: Bool {
-        promptTokens.isEmpty && text.isEmpty && reasoning.isEmpty && tokens.isEmpty && routedExperts.isEmpty
-            && finish == nil
+        promptTokens.isEmpty && text.isEmpty && reasoning.isEmpty && toolCalls.isEmpty && tokens.isEmpty
+            && routedExperts.isEmpty && finish == nil
     }
 
     /// Adds the piece that follows.
@@ -48,6 +54,7 @@ public struct ChoicePiece: Hashable, Sendable {
         promptTokens += next.promptTokens
         text += next.text
         reasoning += next.reasoning
+        toolCalls += next.toolCalls
         tokens += next.tokens
         routedExperts += next.routedExperts
         finish = next.finish ?? finish
@@ -55,7 +62,7 @@ public struct ChoicePiece: Hashable, Sendable {
 }
 
 /// Turns the tokens of one sequence into the text of one answer: detokenises, tells reasoning from the answer, finds
-/// stop strings, echoes the prompt.
+/// stop strings and calls of tools, echoes the prompt.
 ///
 /// The token that ends an answer (an end token, a stop token) is reported among the tokens, but is not text.
 public struct ChoiceAssembler: Sendable {
@@ -67,6 +74,10 @@ public struct ChoiceAssembler: Sendable {
     private var detokenizer: StreamingDetokenizer
     /// Nil if all text is the answer.
     private var splitter: ReasoningSplitter?
+    /// Nil if there are no calls in the text.
+    private var callSplitter: ToolCallSplitter?
+    private let allowsSeveralCalls: Bool
+    private var callCount = 0
     private let marks: [TokenID: ReasoningMark]
     private let reportsReasoning: Bool
     private let stopStrings: [String]
@@ -93,8 +104,15 @@ public struct ChoiceAssembler: Sendable {
         wantsPromptLogprobs = plan.wantsPromptLogprobs
         tokensMin = plan.options.tokensMin
         detokenizer = StreamingDetokenizer(
-            tokenizer, skipSpecialTokens: plan.options.skipsSpecialTokens, continuesText: prompt.continuesText)
-        splitter = plan.reasoning.map { ReasoningSplitter($0.marks, start: $0.start) }
+            tokenizer, skipSpecialTokens: plan.options.skipsSpecialTokens, kept: plan.toolCalls?.marks.tokens ?? [],
+            continuesText: prompt.continuesText)
+        splitter = plan.reasoning.map {
+            ReasoningSplitter($0.marks, start: $0.start, findsCalls: plan.toolCalls != nil)
+        }
+        callSplitter = plan.toolCalls.map {
+            ToolCallSplitter(ToolCallParser(format: $0.marks.format, schemas: $0.schemas))
+        }
+        allowsSeveralCalls = plan.toolCalls?.allowsSeveral ?? true
         marks = plan.reasoning?.marks.tokens ?? [:]
         reportsReasoning = plan.reasoning?.isReported ?? true
         stopStrings = plan.options.stopStrings
@@ -112,7 +130,7 @@ public struct ChoiceAssembler: Sendable {
         for (position, token) in generated.tokens.enumerated() {
             let endsAnswer = generated.finish == .stop && position == generated.tokens.count - 1
             append(token, endsAnswer: endsAnswer, to: &piece)
-            if matcher.isMatched {
+            if matcher.isMatched || (callCount > 0 && !allowsSeveralCalls) {
                 finish(.stop, &piece)
                 return piece
             }
@@ -159,6 +177,10 @@ public struct ChoiceAssembler: Sendable {
 
     private mutating func release(_ segments: [AnswerSegment], to piece: inout ChoicePiece) {
         for segment in segments where !matcher.isMatched {
+            if case .call(let function) = segment.channel {
+                take([.calls([ToolCall(name: function, arguments: segment.text)])], &piece)
+                continue
+            }
             if segment.channel != channel { enter(segment.channel, &piece) }
             add(tokenCount <= tokensMin ? segment.text : matcher.append(segment.text), to: &piece)
         }
@@ -171,10 +193,23 @@ public struct ChoiceAssembler: Sendable {
         matcher = StopStringMatcher(stopStrings)
     }
 
-    private func add(_ text: String, to piece: inout ChoicePiece) {
+    private mutating func add(_ text: String, to piece: inout ChoicePiece) {
         switch channel {
-        case .answer: piece.text += text
+        case .answer, .call: take(callSplitter?.append(text) ?? [.text(text)], &piece)
         case .reasoning: if reportsReasoning { piece.reasoning += text }
+        }
+    }
+
+    private mutating func take(_ pieces: [ToolCallSplitter.Piece], _ piece: inout ChoicePiece) {
+        for next in pieces {
+            switch next {
+            case .text(let text): piece.text += text
+            case .calls(let calls):
+                let taken = calls.prefix(allowsSeveralCalls ? calls.count : max(0, 1 - callCount))
+                if piece.toolCalls.isEmpty { piece.firstToolCall = callCount }
+                piece.toolCalls += taken
+                callCount += taken.count
+            }
         }
     }
 
@@ -183,10 +218,13 @@ public struct ChoiceAssembler: Sendable {
         if !matcher.isMatched {
             let text = detokenizer.finish()
             scalarCount += text.unicodeScalars.count
-            release(segments(of: text, mark: nil) + (splitter?.finish() ?? []), to: &piece)
+            let rest = splitter?.finish(breaksOff: reason == .length) ?? []
+            release(segments(of: text, mark: nil) + rest, to: &piece)
             if matcher.isMatched { reason = .stop }
             add(matcher.finish(), to: &piece)
         }
+        take(callSplitter?.finish() ?? [], &piece)
+        if reason == .stop, callCount > 0 { reason = .toolCalls }
         piece.routedExperts += heldExperts.releaseAll()
         piece.finish = reason
         isFinished = true

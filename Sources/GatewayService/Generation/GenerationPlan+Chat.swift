@@ -1,7 +1,8 @@
 import Basics
 import Tokenizer
 
-/// What becomes of a conversation: the prompt's text, and where reasoning begins in the answer.
+/// What becomes of a conversation: the prompt's text, where reasoning begins in the answer, and whether calls of tools
+/// are looked for.
 extension GenerationPlan {
     static func renderedChat(_ request: ChatRequest, model: ModelContext) throws(APIError) -> String {
         guard let template = model.chatTemplate else {
@@ -43,6 +44,13 @@ extension GenerationPlan {
             format: marks.format)
         if request.continuesFinalMessage, request.finalText?.isReasoning == true { start = .reasoning }
         return PlannedReasoning(marks: marks, start: start, isReported: request.reportsReasoning)
+    }
+
+    /// Who offers tools is told of their calls.
+    static func plannedToolCalls(_ request: ChatRequest, model: ModelContext) -> PlannedToolCalls? {
+        guard let tools = request.tools, let marks = model.toolCalls else { return nil }
+        return PlannedToolCalls(
+            marks: marks, schemas: ToolSchemas(tools), allowsSeveral: request.allowsSeveralToolCalls)
     }
 
     /// Templates with channels call `thinking` what is `reasoning_content` to everybody else.

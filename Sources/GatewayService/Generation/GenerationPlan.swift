@@ -24,6 +24,16 @@ public struct GenerationPlan: Sendable {
         public let isReported: Bool
     }
 
+    /// How calls of tools are found in the answer.
+    public struct PlannedToolCalls: Sendable {
+        /// The model's marks.
+        public let marks: ToolCallMarks
+        /// What is known of the tools' parameters.
+        public let schemas: ToolSchemas
+        /// Whether the answer may call more than one tool.
+        public let allowsSeveral: Bool
+    }
+
     /// The prompts, in the order of the request.
     public let prompts: [PlannedPrompt]
     /// Answers per prompt; the choice `index` belongs to the prompt `index / choiceCount`.
@@ -40,6 +50,8 @@ public struct GenerationPlan: Sendable {
     public let stopTokens: [TokenID]
     /// How reasoning is told from the answer; nil if it is not.
     public let reasoning: PlannedReasoning?
+    /// How calls of tools are found; nil if they are not looked for.
+    public let toolCalls: PlannedToolCalls?
     private let contextTokensMax: Int
 
     /// How many sequences the request needs.
@@ -102,12 +114,13 @@ extension GenerationPlan {
         try self.init(
             prompts: [PlannedPrompt(tokens: tokens, echoText: "", continuesText: request.continuesFinalMessage)],
             echoes: false, options: request.options, model: model, randomSeed: randomSeed, parameter: "messages",
-            reasoning: GenerationPlan.plannedReasoning(request, prompt: text, model: model))
+            reasoning: GenerationPlan.plannedReasoning(request, prompt: text, model: model),
+            toolCalls: GenerationPlan.plannedToolCalls(request, model: model))
     }
 
     private init(
         prompts: [PlannedPrompt], echoes: Bool, options: GenerationOptions, model: ModelContext, randomSeed: UInt64,
-        parameter: String = "prompt", reasoning: PlannedReasoning? = nil
+        parameter: String = "prompt", reasoning: PlannedReasoning? = nil, toolCalls: PlannedToolCalls? = nil
     ) throws(APIError) {
         try GenerationPlan.checkModel(options.model, served: model.name)
         for prompt in prompts {
@@ -118,6 +131,7 @@ extension GenerationPlan {
         self.prompts = prompts
         self.echoes = echoes
         self.reasoning = reasoning
+        self.toolCalls = toolCalls
         self.options = options
         choiceCount = options.choiceCount
         contextTokensMax = model.contextTokensMax

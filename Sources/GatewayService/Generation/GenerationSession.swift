@@ -178,8 +178,8 @@ final class GenerationSession: Sendable {
 
     private func stream(_ piece: ChoicePiece, choice index: Int, _ state: inout State) {
         let reportsTokens = plan.options.logprobCount != nil || plan.options.returnsTokenIDs
-        let hasText = !piece.text.isEmpty || !piece.reasoning.isEmpty
-        let isNews = hasText || !piece.routedExperts.isEmpty || piece.finish != nil
+        let hasContent = !piece.text.isEmpty || !piece.reasoning.isEmpty || !piece.toolCalls.isEmpty
+        let isNews = hasContent || !piece.routedExperts.isEmpty || piece.finish != nil
         guard isNews || (reportsTokens && !piece.isEmpty) else { return }
         let isFirst = !state.isOpened[index]
         state.isOpened[index] = true

@@ -18,6 +18,8 @@ public struct ModelContext: Sendable {
     public let chatTemplateProblem: String?
     /// How the model sets its reasoning apart; nil if it does not.
     public let reasoning: ReasoningMarks?
+    /// How the model calls tools; nil if nothing is known of it.
+    public let toolCalls: ToolCallMarks?
     /// What holds when a request leaves a field out.
     public let defaults: GenerationDefaults
     /// When the gateway learned of the model, in seconds since 1970.
@@ -35,6 +37,7 @@ public struct ModelContext: Sendable {
         self.createdSeconds = createdSeconds
         (chatTemplate, chatTemplateProblem) = ModelContext.readChatTemplate(tokenizerFiles)
         reasoning = ReasoningMarks(tokenizer: tokenizer, template: chatTemplate)
+        toolCalls = ToolCallMarks(tokenizer: tokenizer, template: chatTemplate, reasoning: reasoning?.format)
     }
 
     /// A template that cannot be used must not keep `/v1/completions` from working.

@@ -18,8 +18,13 @@ package struct ChatFormat: AnswerFormat {
         var members = head.members(object: "chat.completion")
         members["choices"] = .array(
             pieces.enumerated().map { index, piece in
-                var message: OrderedDictionary<String, JSON> = ["role": "assistant", "content": .string(piece.text)]
+                let saysNothing = piece.text.isEmpty && !piece.toolCalls.isEmpty
+                var message: OrderedDictionary<String, JSON> = [
+                    "role": "assistant", "content": saysNothing ? .null : .string(piece.text),
+                ]
                 if !piece.reasoning.isEmpty { message["reasoning_content"] = .string(piece.reasoning) }
+                let calls = piece.toolCalls.enumerated().map { toolCall($1, number: $0, choice: index) }
+                if !calls.isEmpty { message["tool_calls"] = .array(calls.map { .object($0) }) }
                 message["refusal"] = .null
                 return choice("message", .object(message), piece: piece, index: index)
             })
@@ -39,6 +44,13 @@ package struct ChatFormat: AnswerFormat {
         var delta: OrderedDictionary<String, JSON> = [:]
         if !piece.reasoning.isEmpty { delta["reasoning_content"] = .string(piece.reasoning) }
         if !piece.text.isEmpty { delta["content"] = .string(piece.text) }
+        let calls = piece.toolCalls.enumerated().map { offset, call in
+            let number = piece.firstToolCall + offset
+            var members: OrderedDictionary<String, JSON> = ["index": .integer(Int64(number))]
+            members.merge(toolCall(call, number: number, choice: index)) { first, _ in first }
+            return JSON.object(members)
+        }
+        if !calls.isEmpty { delta["tool_calls"] = .array(calls) }
         return .object(chunk([choice("delta", .object(delta), piece: piece, index: index)]))
     }
 
@@ -46,6 +58,15 @@ package struct ChatFormat: AnswerFormat {
         var members = chunk([])
         members["usage"] = usage.json
         return .object(members)
+    }
+
+    /// A call; its id is the model's own, or that of the answer with the numbers of choice and call.
+    private func toolCall(_ call: ToolCall, number: Int, choice: Int) -> OrderedDictionary<String, JSON> {
+        let answer = head.identifier.split(separator: "-").last ?? ""
+        return [
+            "id": .string(call.identifier ?? "call_\(answer)_\(choice)_\(number)"), "type": "function",
+            "function": ["name": .string(call.name), "arguments": .string(call.arguments)],
+        ]
     }
 
     private func chunk(_ choices: [JSON]) -> OrderedDictionary<String, JSON> {

@@ -10,6 +10,8 @@ public struct ChatRequest: Equatable, Sendable {
     public var messagesWithArgumentText: JSON?
     /// The tools as the client wrote them; nil if there are none.
     public var tools: JSON?
+    /// Whether one answer may call several tools.
+    public var allowsSeveralToolCalls: Bool
     /// Whether the template opens the assistant's turn.
     public var addsGenerationPrompt: Bool
     /// Whether the last message is continued instead of answered.
@@ -36,6 +38,7 @@ public struct ChatRequest: Equatable, Sendable {
         options.tokensMax = try fields.integer("max_completion_tokens", in: counts) ?? tokensMax
         options.logprobCount = try ChatRequest.logprobCount(fields)
         tools = try ChatRequest.tools(fields)
+        allowsSeveralToolCalls = try fields.bool("parallel_tool_calls") ?? true
         continuesFinalMessage = try fields.bool("continue_final_message") ?? false
         addsGenerationPrompt = try fields.bool("add_generation_prompt") ?? !continuesFinalMessage
         guard !(continuesFinalMessage && addsGenerationPrompt) else {

@@ -4,25 +4,34 @@ import Basics
 ///
 /// ```
 /// <|channel|>analysis<|message|>They greet.<|end|><|start|>assistant<|channel|>final<|message|>Hello!<|return|>
+/// <|channel|>commentary to=functions.clock <|constrain|>json<|message|>{"zone":"UTC"}<|call|>
 /// ```
 ///
-/// The channel `analysis` is reasoning, every other one the answer. A header that names a recipient (the call of a
-/// tool) is left in the answer's text, since without it nobody could tell what the message is.
+/// The channel `analysis` is reasoning, every other one the answer. A header that names a recipient makes a call of a
+/// tool; the recipient may stand before the channel too. Where calls are not looked for, that header is left in the
+/// answer's text, since without it nobody could tell what the message is.
 struct ChannelSplitter: MarkedTextSplitter {
     private enum Phase {
         /// In the text of a message.
         case body(AnswerChannel)
+        /// In the arguments of a call.
+        case call(function: String, arguments: String)
         /// In the name of the channel and what follows it.
         case channel
         /// Between two messages, or in the name of who speaks.
         case role
     }
 
+    private let findsCalls: Bool
     private var phase: Phase
+    /// What came since the last mark.
     private var header = ""
+    /// Whom the message is for, if that stands before its channel.
+    private var recipient: String?
     private var hasMarks = false
 
-    init(start: ReasoningStart) {
+    init(start: ReasoningStart, findsCalls: Bool) {
+        self.findsCalls = findsCalls
         switch start {
         case .outside: phase = .role
         case .answer: phase = .body(.answer)
@@ -34,39 +43,76 @@ struct ChannelSplitter: MarkedTextSplitter {
         if case .body(.reasoning) = phase { true } else { false }
     }
 
-    var heldScalarCount: Int { header.unicodeScalars.count }
+    var heldScalarCount: Int {
+        guard case .call(_, let arguments) = phase else { return header.unicodeScalars.count }
+        return arguments.unicodeScalars.count
+    }
 
     mutating func append(_ text: String) -> [AnswerSegment] {
-        if case .body(let channel) = phase { return [AnswerSegment(channel, text)] }
-        header += text
-        return header.utf8.count > Limits.Gateway.channelHeaderBytesMax ? giveUp() : []
+        switch phase {
+        case .body(let channel): return [AnswerSegment(channel, text)]
+        case .call(let function, let arguments):
+            phase = .call(function: function, arguments: arguments + text)
+            return []
+        case .channel, .role:
+            header += text
+            return header.utf8.count > Limits.Gateway.channelHeaderBytesMax ? giveUp() : []
+        }
     }
 
     mutating func append(_ mark: ReasoningMark, text: String) -> [AnswerSegment] {
         hasMarks = true
         switch mark {
         case .channel:
+            defer { phase = .channel }
+            if case .role = phase { recipient = Self.recipient(in: header) }
             header = ""
-            phase = .channel
-        case .message:
-            defer { header = "" }
-            guard case .channel = phase else {
-                phase = .body(.answer)
-                return []
-            }
-            phase = .body(header.hasPrefix("analysis") ? .reasoning : .answer)
-            return header.contains(" to=") ? [AnswerSegment(.answer, header)] : []
+            return call(isWhole: true)
+        case .message: return beginBody()
         case .start, .end:
+            defer { phase = .role }
             header = ""
-            phase = .role
+            recipient = nil
+            return call(isWhole: true)
         case .constrain, .open, .close: return append(text)
         }
-        return []
     }
 
-    mutating func finish() -> [AnswerSegment] {
+    mutating func finish(breaksOff: Bool) -> [AnswerSegment] {
+        let call = call(isWhole: !breaksOff)
         // What is left of a header says nothing to anybody.
-        hasMarks ? [] : giveUp()
+        return call + (hasMarks ? [] : giveUp())
+    }
+
+    private mutating func beginBody() -> [AnswerSegment] {
+        defer { header = "" }
+        guard case .channel = phase else {
+            phase = .body(.answer)
+            return []
+        }
+        let recipient = recipient ?? Self.recipient(in: header)
+        if findsCalls, let recipient {
+            let prefix = "functions."
+            let function = recipient.hasPrefix(prefix) ? String(recipient.dropFirst(prefix.count)) : recipient
+            phase = .call(function: function, arguments: "")
+            return []
+        }
+        phase = .body(header.hasPrefix("analysis") ? .reasoning : .answer)
+        return recipient == nil ? [] : [AnswerSegment(.answer, header)]
+    }
+
+    /// The call whose arguments ended; the text of one that breaks off.
+    private mutating func call(isWhole: Bool) -> [AnswerSegment] {
+        guard case .call(let function, let arguments) = phase else { return [] }
+        phase = .role
+        return [AnswerSegment(isWhole ? .call(function: function) : .answer, arguments)]
+    }
+
+    /// Whom a header names: `commentary to=functions.clock json`.
+    private static func recipient(in header: String) -> String? {
+        guard let range = header.firstRange(of: " to=") else { return nil }
+        let name = header[range.upperBound...].prefix { !$0.isWhitespace && $0 != "<" }
+        return name.isEmpty ? nil : String(name)
     }
 
     /// This is no header: the model does not write messages.

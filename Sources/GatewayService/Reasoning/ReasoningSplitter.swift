@@ -2,6 +2,8 @@
 public enum AnswerChannel: Hashable, Sendable {
     /// What the model says to whoever asked.
     case answer
+    /// A whole call of a tool; the text is the arguments.
+    case call(function: String)
     /// What it thinks before.
     case reasoning
 }
@@ -10,7 +12,7 @@ public enum AnswerChannel: Hashable, Sendable {
 public struct AnswerSegment: Hashable, Sendable {
     /// Its place.
     public var channel: AnswerChannel
-    /// The text; never empty.
+    /// The text; never empty, unless a call has no arguments.
     public var text: String
 
     /// A piece.
@@ -27,10 +29,10 @@ public struct AnswerSegment: Hashable, Sendable {
 public struct ReasoningSplitter: Sendable {
     private var splitter: any MarkedTextSplitter
 
-    /// Starts an answer to a prompt that ends in `start`.
-    public init(_ marks: ReasoningMarks, start: ReasoningStart) {
+    /// Starts an answer to a prompt that ends in `start`. With `findsCalls`, messages to tools are told apart.
+    public init(_ marks: ReasoningMarks, start: ReasoningStart, findsCalls: Bool = false) {
         switch marks.format {
-        case .channels: splitter = ChannelSplitter(start: start)
+        case .channels: splitter = ChannelSplitter(start: start, findsCalls: findsCalls)
         case .tags(let open, let close):
             splitter = TagSplitter(open: open, close: close, searchesText: marks.tokens.isEmpty, start: start)
         }
@@ -51,8 +53,10 @@ public struct ReasoningSplitter: Sendable {
         splitter.append(mark, text: text).joined
     }
 
-    /// The answer ends here: what was held back.
-    public mutating func finish() -> [AnswerSegment] { splitter.finish().joined }
+    /// The answer ends here, or breaks off: what was held back.
+    public mutating func finish(breaksOff: Bool = false) -> [AnswerSegment] {
+        splitter.finish(breaksOff: breaksOff).joined
+    }
 }
 
 /// Splits text at the marks of one format.
@@ -61,17 +65,19 @@ protocol MarkedTextSplitter: Sendable {
     var heldScalarCount: Int { get }
     mutating func append(_ text: String) -> [AnswerSegment]
     mutating func append(_ mark: ReasoningMark, text: String) -> [AnswerSegment]
-    mutating func finish() -> [AnswerSegment]
+    mutating func finish(breaksOff: Bool) -> [AnswerSegment]
 }
 
 extension [AnswerSegment] {
-    /// Without empty pieces, neighbours of one channel as one.
+    /// Without empty pieces, neighbours of one channel as one; each call is one already.
     fileprivate var joined: [AnswerSegment] {
         var result: [AnswerSegment] = []
-        for segment in self where !segment.text.isEmpty {
-            if result.last?.channel == segment.channel {
+        for segment in self {
+            if case .call = segment.channel {
+                result.append(segment)
+            } else if result.last?.channel == segment.channel {
                 result[result.count - 1].text += segment.text
-            } else {
+            } else if !segment.text.isEmpty {
                 result.append(segment)
             }
         }

@@ -86,7 +86,7 @@ struct TagSplitter: MarkedTextSplitter {
         return []
     }
 
-    mutating func finish() -> [AnswerSegment] {
+    mutating func finish(breaksOff: Bool) -> [AnswerSegment] {
         let segments = takeUnsearched()
         defer { space = [] }
         guard phase == .before, !isAfterMark, !space.isEmpty else { return segments }
