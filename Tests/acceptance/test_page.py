@@ -51,6 +51,8 @@ def hosts(tmp_path):
 
 def test_chat_with_a_cluster(page, cluster):
     page.open(cluster.url).wait_until_ready()
+    # The small model never ends by itself, and two turns have to fit its context.
+    page.run("document.getElementById('max-tokens').value = 100")
     wait_until(lambda: page.focused() == "question", 20, "the question has no focus")
     page.press("What is 347 + 285?", Keys.ENTER)
     page.wait_for_turn(1, "done")
@@ -271,7 +273,7 @@ def test_request_says_what_was_set(page, gateway):
     page.open(gateway.url).wait_until_ready()
     page.ask("One")
     page.wait_for_turn(1, "done")
-    defaults = {"model": "default", "temperature": 0, "max_tokens": 256, "stream": True}
+    defaults = {"model": "default", "temperature": 0, "max_tokens": 2048, "stream": True}
     assert defaults.items() <= gateway.requests[-1].items() and gateway.requests[-1]["return_routed_experts"] is True
     page.find("#sampling summary").click()
     page.find("#temperature").clear()
