@@ -15,7 +15,7 @@ struct ChannelSplitter: MarkedTextSplitter {
         /// In the text of a message.
         case body(AnswerChannel)
         /// In the arguments of a call.
-        case call(function: String, arguments: String)
+        case call(function: String)
         /// In the name of the channel and what follows it.
         case channel
         /// Between two messages, or in the name of who speaks.
@@ -28,6 +28,10 @@ struct ChannelSplitter: MarkedTextSplitter {
     private var header = ""
     /// Whom the message is for, if that stands before its channel.
     private var recipient: String?
+    /// Of the call that the text is in; it goes out whole.
+    private var arguments = ""
+    /// Unicode scalars of the header or the arguments.
+    private(set) var heldScalarCount = 0
     private var hasMarks = false
 
     init(start: ReasoningStart, findsCalls: Bool) {
@@ -43,19 +47,16 @@ struct ChannelSplitter: MarkedTextSplitter {
         if case .body(.reasoning) = phase { true } else { false }
     }
 
-    var heldScalarCount: Int {
-        guard case .call(_, let arguments) = phase else { return header.unicodeScalars.count }
-        return arguments.unicodeScalars.count
-    }
-
     mutating func append(_ text: String) -> [AnswerSegment] {
         switch phase {
         case .body(let channel): return [AnswerSegment(channel, text)]
-        case .call(let function, let arguments):
-            phase = .call(function: function, arguments: arguments + text)
+        case .call:
+            arguments += text
+            heldScalarCount += text.unicodeScalars.count
             return []
         case .channel, .role:
             header += text
+            heldScalarCount += text.unicodeScalars.count
             return header.utf8.count > Limits.Gateway.channelHeaderBytesMax ? giveUp() : []
         }
     }
@@ -65,13 +66,13 @@ struct ChannelSplitter: MarkedTextSplitter {
         switch mark {
         case .channel:
             defer { phase = .channel }
-            if case .role = phase { recipient = Self.recipient(in: header) }
-            header = ""
+            if case .role = phase { recipient = Self.recipient(in: header) } else { recipient = nil }
+            dropHeader()
             return call(isWhole: true)
-        case .message: return beginBody()
+        case .message: return call(isWhole: true) + beginBody()
         case .start, .end:
             defer { phase = .role }
-            header = ""
+            dropHeader()
             recipient = nil
             return call(isWhole: true)
         case .constrain, .open, .close: return append(text)
@@ -84,8 +85,14 @@ struct ChannelSplitter: MarkedTextSplitter {
         return call + (hasMarks ? [] : giveUp())
     }
 
+    private mutating func dropHeader() {
+        guard !header.isEmpty else { return }
+        header = ""
+        heldScalarCount = 0
+    }
+
     private mutating func beginBody() -> [AnswerSegment] {
-        defer { header = "" }
+        defer { dropHeader() }
         guard case .channel = phase else {
             phase = .body(.answer)
             return []
@@ -94,17 +101,22 @@ struct ChannelSplitter: MarkedTextSplitter {
         if findsCalls, let recipient {
             let prefix = "functions."
             let function = recipient.hasPrefix(prefix) ? String(recipient.dropFirst(prefix.count)) : recipient
-            phase = .call(function: function, arguments: "")
+            phase = .call(function: function)
             return []
         }
         phase = .body(header.hasPrefix("analysis") ? .reasoning : .answer)
-        return recipient == nil ? [] : [AnswerSegment(.answer, header)]
+        guard let recipient else { return [] }
+        return [AnswerSegment(.answer, header.contains(" to=") ? header : "\(header) to=\(recipient) ")]
     }
 
     /// The call whose arguments ended; the text of one that breaks off.
     private mutating func call(isWhole: Bool) -> [AnswerSegment] {
-        guard case .call(let function, let arguments) = phase else { return [] }
+        guard case .call(let function) = phase else { return [] }
         phase = .role
+        defer {
+            arguments = ""
+            heldScalarCount = 0
+        }
         return [AnswerSegment(isWhole ? .call(function: function) : .answer, arguments)]
     }
 
@@ -117,7 +129,7 @@ struct ChannelSplitter: MarkedTextSplitter {
 
     /// This is no header: the model does not write messages.
     private mutating func giveUp() -> [AnswerSegment] {
-        defer { header = "" }
+        defer { dropHeader() }
         phase = .body(.answer)
         return [AnswerSegment(.answer, header)]
     }
