@@ -162,10 +162,13 @@ import Wire
     }
 
     /// Sequences that have to wait for a state, and preemptions that give states back, change no bit.
-    @Test(arguments: [3, 6]) func inABatchThatIsShortOfMemory(blocks: Int) throws {
-        let alone = try ExactnessTests.answers(EngineHarness(checkpoint: "qwen3_5_moe_bf16"), together: false)
+    @Test(arguments: ["gpt_oss_bf16", "mixtral_fused_f16", "qwen3_5_moe_bf16"], [3, 6])
+    func inABatchThatIsShortOfMemory(checkpoint: String, blocks: Int) throws {
+        let roomy = try EngineHarness(checkpoint: checkpoint)
+        let alone = try ExactnessTests.answers(roomy, together: false)
+        let layouts = roomy.model.cacheLayouts()
         let harness = try EngineHarness(
-            checkpoint: "qwen3_5_moe_bf16", threads: 2, cacheBytes: 3 * 30_336 + blocks * 64 * 256)
+            checkpoint: checkpoint, threads: 2, cacheBytes: 3 * layouts.stateBytes + blocks * layouts.blockBytes)
         #expect(harness.engine.sequencesMax < 8)
         #expect(try ExactnessTests.answers(harness, together: true) == alone)
     }

@@ -31,11 +31,15 @@ package struct ToolCallParser: Sendable {
         case .channels: nil
         case .deepSeek: deepSeek(&rest).map { [$0] }
         case .functions:
-            elements(&rest, of: "</function>", opening: "<function=", attribute: "<parameter=", ">", "</parameter>")
+            element(
+                &rest, open: "<function=", close: "</function>", argumentOpen: "<parameter=",
+                argumentClose: "</parameter>", nameEnd: ">"
+            ).map { [$0] }
         case .invocations(let tag):
-            elements(
-                &rest, of: "</\(tag)invoke>", opening: "<\(tag)invoke name=\"",
-                attribute: "<\(tag)parameter name=\"", "\"", "</\(tag)parameter>")
+            element(
+                &rest, open: "<\(tag)invoke name=\"", close: "</\(tag)invoke>",
+                argumentOpen: "<\(tag)parameter name=\"", argumentClose: "</\(tag)parameter>", nameEnd: "\""
+            ).map { [$0] }
         case .json, .list: objects(&rest)
         case .kimi: kimi(&rest).map { [$0] }
         }
@@ -106,26 +110,29 @@ package struct ToolCallParser: Sendable {
         return ToolCall(name: String(name), arguments: JSON.object(arguments).serialised())
     }
 
-    /// One element with an element for each argument; the names stand in the tags, up to `quote`.
-    private func elements(
-        _ rest: inout Substring, of close: String, opening: String, attribute: String, _ quote: String,
-        _ attributeClose: String
-    ) -> [ToolCall]? {
-        guard rest.take(opening), let name = rest.take(until: quote), quote == ">" || rest.take(until: ">") != nil
-        else { return nil }
+    /// An element with an element for each argument; the names stand in the tags, up to `nameEnd`.
+    private func element(
+        _ rest: inout Substring, open: String, close: String, argumentOpen: String, argumentClose: String,
+        nameEnd: String
+    ) -> ToolCall? {
+        /// A name, and what else stands in its tag.
+        func tag(_ rest: inout Substring) -> (name: Substring, more: Substring)? {
+            guard let name = rest.take(until: nameEnd) else { return nil }
+            if nameEnd == ">" { return (name, "") }
+            return rest.take(until: ">").map { (name, $0) }
+        }
+        guard rest.take(open), let name = tag(&rest)?.name else { return nil }
         var arguments: OrderedDictionary<String, JSON> = [:]
         rest = rest.trimmed
-        while rest.take(attribute) {
-            guard let key = rest.take(until: quote), let more = quote == ">" ? "" : rest.take(until: ">"),
-                let text = rest.take(until: attributeClose)
-            else { return nil }
+        while rest.take(argumentOpen) {
+            guard let (key, more) = tag(&rest), let text = rest.take(until: argumentClose) else { return nil }
             arguments[String(key)] = value(
                 of: text, isText: more.contains("string=\"true\""), isValue: more.contains("string=\"false\""),
                 function: String(name), parameter: String(key))
             rest = rest.trimmed
         }
         guard rest.take(close) else { return nil }
-        return [ToolCall(name: String(name), arguments: JSON.object(arguments).serialised())]
+        return ToolCall(name: String(name), arguments: JSON.object(arguments).serialised())
     }
 
     /// The model may say what a value is. Where it does not, one line end on either side belongs to the tags.

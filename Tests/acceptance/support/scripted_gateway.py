@@ -66,8 +66,15 @@ class ScriptedGateway:
                 stream = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
                 self.send(200, "text/event-stream", stream)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            """Clients that leave are no errors."""
+
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                """Says nothing."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
