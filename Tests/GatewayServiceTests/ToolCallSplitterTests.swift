@@ -160,7 +160,8 @@ struct ToolCallSplitterTests {
     private static let list = [
         Case(
             format: .list, answer: "[TOOL_CALLS] [{\"name\": \"now\", \"arguments\": {}, \"id\": \"a1b2c3d4e\"}]",
-            calls: [ToolCall(identifier: "a1b2c3d4e", name: "now", arguments: "{}")])
+            calls: [ToolCall(identifier: "a1b2c3d4e", name: "now", arguments: "{}")]),
+        Case(format: .list, answer: "none: [TOOL_CALLS] []", text: "none: [TOOL_CALLS] []"),
     ]
 
     private struct Found: Equatable {

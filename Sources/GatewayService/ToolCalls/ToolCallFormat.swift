@@ -1,9 +1,4 @@
-public import Basics
-public import Tokenizer
-
 /// How a model writes calls of tools.
-///
-/// Nothing depends on the model's name: what its chat template writes says which format it was trained with.
 public enum ToolCallFormat: Hashable, Sendable {
     /// GLM-4.5 and its successors: the function's name, then names and values by turns.
     /// `<tool_call>f<arg_key>a</arg_key><arg_value>1</arg_value></tool_call>`
@@ -25,30 +20,6 @@ public enum ToolCallFormat: Hashable, Sendable {
     /// Mixtral 8x22B: a list of objects with `name` and `arguments` up to the end. `[TOOL_CALLS][{…}]`
     case list
 
-    /// What a template writes that was made for a format; the first that fits.
-    private static let signs: [(String, ToolCallFormat)] = [
-        ("｜DSML｜", .invocations(tag: "｜DSML｜")),
-        ("<|tool_call_argument_begin|>", .kimi),
-        ("<｜tool▁call▁begin｜>", .deepSeek),
-        ("<minimax:tool_call>", .invocations(tag: "")),
-        ("<arg_key>", .argumentPairs),
-        ("<function=", .functions),
-        ("[TOOL_CALLS]", .list),
-        ("<tool_call>", .json),
-    ]
-
-    /// The format of a model with this template; nil if the template tells of none.
-    public init?(template: ChatTemplate?, reasoning: ReasoningFormat?) {
-        guard let template else { return nil }
-        if let sign = Self.signs.first(where: { template.mentions($0.0) }) {
-            self = sign.1
-        } else if reasoning == .channels {
-            self = .channels
-        } else {
-            return nil
-        }
-    }
-
     /// What begins and ends a block with one call or several. Nil for the end: the block ends with the answer.
     var blocks: [(open: String, close: String?)] {
         switch self {
@@ -65,7 +36,7 @@ public enum ToolCallFormat: Hashable, Sendable {
     }
 
     /// All that may be a token of its own.
-    private var marks: [String] {
+    var marks: [String] {
         let inner: [String] =
             switch self {
             case .argumentPairs: ["<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
@@ -75,25 +46,5 @@ public enum ToolCallFormat: Hashable, Sendable {
             case .channels, .functions, .json, .list: []
             }
         return inner + blocks.map(\.open) + blocks.compactMap(\.close)
-    }
-
-    /// The special tokens among the marks.
-    fileprivate func specialTokens(_ tokenizer: BPETokenizer) -> Set<TokenID> {
-        Set(marks.compactMap { tokenizer.token(named: $0) }.filter { tokenizer.isSpecial($0) })
-    }
-}
-
-/// A model's format, and which of its special tokens are marks: they leave text where calls are looked for.
-public struct ToolCallMarks: Sendable {
-    /// The format.
-    public let format: ToolCallFormat
-    /// The marks that are special tokens.
-    public let tokens: Set<TokenID>
-
-    /// Looks for a format; nil if the model has none that is known.
-    public init?(tokenizer: BPETokenizer, template: ChatTemplate?, reasoning: ReasoningFormat?) {
-        guard let format = ToolCallFormat(template: template, reasoning: reasoning) else { return nil }
-        self.format = format
-        tokens = format.specialTokens(tokenizer)
     }
 }

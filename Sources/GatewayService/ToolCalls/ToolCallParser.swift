@@ -21,7 +21,8 @@ package struct ToolCallParser: Sendable {
             calls += call
             rest = rest.trimmed
         } while !rest.isEmpty
-        return calls
+        // A list may be empty.
+        return calls.isEmpty ? nil : calls
     }
 
     /// Takes a call, or all that are left; nil if there is something else.
