@@ -56,9 +56,9 @@ struct TagSplitter: MarkedTextSplitter {
             unsearched.removeFirst(range.upperBound)
             segments += append(mark, text: markText)
         }
-        let certainCount = phase == .answer ? unsearched.count : unsearched.count - possibleMarkByteCount
-        let certain = Array(unsearched[..<certainCount])
-        unsearched.removeFirst(certainCount)
+        let heldCount = phase == .answer ? 0 : unsearched.countOfPossibleBeginning(of: [open, close])
+        let certain = Array(unsearched.dropLast(heldCount))
+        unsearched.removeFirst(certain.count)
         segments += take(certain)
         // The answer may have begun just now: then nothing is a mark any more.
         if phase == .answer { segments += takeUnsearched() }
@@ -103,7 +103,7 @@ struct TagSplitter: MarkedTextSplitter {
         switch phase {
         case .answer: return [AnswerSegment(.answer, String(decoding: bytes, as: UTF8.self))]
         case .before:
-            guard let start = bytes.firstIndex(where: { !Self.isSpace($0) }) else {
+            guard let start = bytes.firstIndex(where: { !$0.isSpace }) else {
                 if !isAfterMark { space += bytes }
                 return []
             }
@@ -112,20 +112,16 @@ struct TagSplitter: MarkedTextSplitter {
             space = []
             return [AnswerSegment(.answer, String(decoding: kept, as: UTF8.self))]
         case .reasoning:
-            guard let last = bytes.lastIndex(where: { !Self.isSpace($0) }) else {
+            guard let last = bytes.lastIndex(where: { !$0.isSpace }) else {
                 if hasReasoning { space += bytes }
                 return []
             }
-            let start = hasReasoning ? 0 : bytes.firstIndex { !Self.isSpace($0) } ?? 0
+            let start = hasReasoning ? 0 : bytes.firstIndex { !$0.isSpace } ?? 0
             let text = String(decoding: space + bytes[start...last], as: UTF8.self)
             hasReasoning = true
             space = Array(bytes[(last + 1)...])
             return [AnswerSegment(.reasoning, text)]
         }
-    }
-
-    private static func isSpace(_ byte: UInt8) -> Bool {
-        byte == UInt8(ascii: " ") || (UInt8(ascii: "\t")...UInt8(ascii: "\r")).contains(byte)
     }
 
     /// The mark that comes first in what is to be searched.
@@ -136,15 +132,5 @@ struct TagSplitter: MarkedTextSplitter {
             if rest.starts(with: close) { return (.close, start..<(start + close.count)) }
         }
         return nil
-    }
-
-    /// How many bytes at the end may be the beginning of a mark.
-    private var possibleMarkByteCount: Int {
-        let longest = min(max(open.count, close.count) - 1, unsearched.count)
-        for count in stride(from: longest, to: 0, by: -1) {
-            let tail = unsearched.suffix(count)
-            if open.starts(with: tail) || close.starts(with: tail) { return count }
-        }
-        return 0
     }
 }

@@ -21,8 +21,8 @@ package struct ToolCallParser: Sendable {
             calls += call
             rest = rest.trimmed
         } while !rest.isEmpty
-        // A list may be empty.
-        return calls.isEmpty ? nil : calls
+        // A list may be empty, and a name.
+        return calls.isEmpty || calls.contains { $0.name.isEmpty } ? nil : calls
     }
 
     /// Takes a call, or all that are left; nil if there is something else.
@@ -75,7 +75,6 @@ package struct ToolCallParser: Sendable {
         if let colon = function.lastIndex(of: ":"), function[colon...].dropFirst().allSatisfy(\.isNumber) {
             function = function[..<colon]
         }
-        guard !function.isEmpty else { return nil }
         return ToolCall(
             identifier: String(identifier), name: String(function), arguments: String(arguments.trimmed))
     }
@@ -98,7 +97,7 @@ package struct ToolCallParser: Sendable {
     /// `f<arg_key>a</arg_key><arg_value>1</arg_value>`, the whole block.
     private func argumentPairs(_ rest: inout Substring) -> ToolCall? {
         let name = (rest.take(before: "<arg_key>") ?? rest.takeAll()).trimmed
-        guard !name.isEmpty, !name.contains("<") else { return nil }
+        guard !name.contains("<") else { return nil }
         var arguments: OrderedDictionary<String, JSON> = [:]
         while rest.take("<arg_key>") {
             guard let key = rest.take(until: "</arg_key>") else { return nil }

@@ -37,7 +37,7 @@ package struct ToolCallSplitter: Sendable {
         var pieces: [Piece] = []
         while let more = block.map({ closed($0) }) ?? opened() { pieces += more }
         guard block == nil else { return pieces }
-        return pieces + release(textEnd(before: held.count - possibleMarkByteCount))
+        return pieces + release(textEnd(before: held.count - held.countOfPossibleBeginning(of: blocks.map(\.open))))
     }
 
     /// The answer ends here. One that breaks off in a block may hold the calls all the same: not every model ends it.
@@ -98,18 +98,6 @@ package struct ToolCallSplitter: Sendable {
 
     /// Where the white space begins that comes before `end`.
     private func textEnd(before end: Int) -> Int {
-        held[..<end].lastIndex { !Self.isSpace($0) }.map { $0 + 1 } ?? 0
-    }
-
-    /// How many bytes at the end may be the beginning of a mark.
-    private var possibleMarkByteCount: Int {
-        let longest = min(held.count, (blocks.map(\.open.count).max() ?? 1) - 1)
-        return stride(from: longest, to: 0, by: -1).first { count in
-            blocks.contains { $0.open.starts(with: held.suffix(count)) }
-        } ?? 0
-    }
-
-    private static func isSpace(_ byte: UInt8) -> Bool {
-        byte == UInt8(ascii: " ") || (UInt8(ascii: "\t")...UInt8(ascii: "\r")).contains(byte)
+        held[..<end].lastIndex { !$0.isSpace }.map { $0 + 1 } ?? 0
     }
 }
