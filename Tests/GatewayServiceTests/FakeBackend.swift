@@ -4,6 +4,7 @@ import GatewayService
 import HTTPServer
 import Logging
 import Synchronization
+import Tokenizer
 import Wire
 
 /// A cluster that says what a test tells it to.
@@ -96,6 +97,18 @@ struct TestService {
         gateway = Gateway(
             configuration: GatewayConfiguration(node: NodeID("gateway"), http: http), backend: backend, logger: logger)
         try gateway.start()
+    }
+
+    /// A gateway whose model answers `text`, one token at a time, as far as the request lets it.
+    static func answering(
+        _ text: String, by model: ModelContext, finish: FinishReason
+    ) throws -> TestService {
+        let tokens = model.tokenizer.encode(text) + (finish == .stop ? [TestModel.end] : [])
+        return try TestService(model: model) { generate, emit in
+            say(
+                Array(tokens.prefix(Int(generate.tokensMax))), generate, emit,
+                finish: tokens.count > Int(generate.tokensMax) ? .length : finish)
+        }
     }
 
     /// Emits a text byte by byte, scored if the request asks for it, and ends with `finish`.

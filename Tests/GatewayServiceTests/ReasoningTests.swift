@@ -9,17 +9,10 @@ import Wire
 struct ReasoningTests {
     private static let question: JSON = [["role": "user", "content": "q"]]
 
-    /// A gateway whose model answers `text`, one token at a time.
     private func service(
         _ model: ReasoningModel, _ text: String, finish: FinishReason = .length
     ) throws -> TestService {
-        let context = try model.context()
-        let tokens = context.tokenizer.encode(text) + (finish == .stop ? [TestModel.end] : [])
-        return try TestService(model: context) { generate, emit in
-            TestService.say(
-                Array(tokens.prefix(Int(generate.tokensMax))), generate, emit,
-                finish: tokens.count > Int(generate.tokensMax) ? .length : finish)
-        }
+        try TestService.answering(text, by: model.context(), finish: finish)
     }
 
     private func ask(_ service: TestService, _ more: [String: JSON] = [:]) throws -> JSON {

@@ -97,15 +97,10 @@ struct ToolCallTests {
         ["type": "function", "function": ["name": "now"]],
     ]
 
-    /// A gateway whose model answers `text`, one token at a time.
     private func service(
         _ model: CallingModel, _ text: String, finish: FinishReason = .stop
     ) throws -> TestService {
-        let context = try model.context()
-        let tokens = context.tokenizer.encode(text) + (finish == .stop ? [TestModel.end] : [])
-        return try TestService(model: context) { generate, emit in
-            TestService.say(tokens, generate, emit, finish: finish)
-        }
+        try TestService.answering(text, by: model.context(), finish: finish)
     }
 
     private func ask(_ service: TestService, _ more: [String: JSON] = [:]) throws -> TestClient.Answer {

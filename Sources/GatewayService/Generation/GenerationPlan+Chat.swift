@@ -71,7 +71,7 @@ extension GenerationPlan {
             throw .invalid("continue_final_message", "the last message has no text to continue")
         }
         // Compared as bytes, and without surrounding whitespace, which templates often trim.
-        let needle = Array(String(content.trimmingWhitespace()).utf8)
+        let needle = Array(String(content[...].trimmed).utf8)
         let haystack = Array(text.utf8)
         guard !needle.isEmpty, let start = haystack.lastIndex(of: needle) else {
             throw .invalid(
@@ -87,13 +87,5 @@ extension ChatRequest {
         let last = messages.array?.last
         if let content = last?["content"]?.string, !content.isEmpty { return (content, false) }
         return last?["reasoning_content"]?.string.map { ($0, true) }
-    }
-}
-
-extension String {
-    fileprivate func trimmingWhitespace() -> Substring {
-        let start = drop { $0.isWhitespace }
-        guard let end = start.lastIndex(where: { !$0.isWhitespace }) else { return "" }
-        return start[...end]
     }
 }

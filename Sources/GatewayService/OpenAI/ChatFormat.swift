@@ -23,8 +23,7 @@ package struct ChatFormat: AnswerFormat {
                     "role": "assistant", "content": saysNothing ? .null : .string(piece.text),
                 ]
                 if !piece.reasoning.isEmpty { message["reasoning_content"] = .string(piece.reasoning) }
-                let calls = piece.toolCalls.enumerated().map { toolCall($1, number: $0, choice: index) }
-                if !calls.isEmpty { message["tool_calls"] = .array(calls.map { .object($0) }) }
+                message["tool_calls"] = toolCalls(piece, choice: index, isStreamed: false)
                 message["refusal"] = .null
                 return choice("message", .object(message), piece: piece, index: index)
             })
@@ -44,13 +43,7 @@ package struct ChatFormat: AnswerFormat {
         var delta: OrderedDictionary<String, JSON> = [:]
         if !piece.reasoning.isEmpty { delta["reasoning_content"] = .string(piece.reasoning) }
         if !piece.text.isEmpty { delta["content"] = .string(piece.text) }
-        let calls = piece.toolCalls.enumerated().map { offset, call in
-            let number = piece.firstToolCall + offset
-            var members: OrderedDictionary<String, JSON> = ["index": .integer(Int64(number))]
-            members.merge(toolCall(call, number: number, choice: index)) { first, _ in first }
-            return JSON.object(members)
-        }
-        if !calls.isEmpty { delta["tool_calls"] = .array(calls) }
+        delta["tool_calls"] = toolCalls(piece, choice: index, isStreamed: true)
         return .object(chunk([choice("delta", .object(delta), piece: piece, index: index)]))
     }
 
@@ -60,13 +53,19 @@ package struct ChatFormat: AnswerFormat {
         return .object(members)
     }
 
-    /// A call; its id is the model's own, or that of the answer with the numbers of choice and call.
-    private func toolCall(_ call: ToolCall, number: Int, choice: Int) -> OrderedDictionary<String, JSON> {
+    /// The calls of a piece, in a stream with their numbers; nil if there are none. The id of a call is the model's
+    /// own, or that of the answer with the numbers of choice and call.
+    private func toolCalls(_ piece: ChoicePiece, choice: Int, isStreamed: Bool) -> JSON? {
+        if piece.toolCalls.isEmpty { return nil }
         let answer = head.identifier.split(separator: "-").last ?? ""
-        return [
-            "id": .string(call.identifier ?? "call_\(answer)_\(choice)_\(number)"), "type": "function",
-            "function": ["name": .string(call.name), "arguments": .string(call.arguments)],
-        ]
+        return .array(
+            zip(piece.firstToolCall..., piece.toolCalls).map { number, call in
+                var members: OrderedDictionary<String, JSON> = isStreamed ? ["index": .integer(Int64(number))] : [:]
+                members["id"] = .string(call.identifier ?? "call_\(answer)_\(choice)_\(number)")
+                members["type"] = "function"
+                members["function"] = ["name": .string(call.name), "arguments": .string(call.arguments)]
+                return .object(members)
+            })
     }
 
     private func chunk(_ choices: [JSON]) -> OrderedDictionary<String, JSON> {

@@ -15,3 +15,13 @@ extension UInt8 {
         self == UInt8(ascii: " ") || (UInt8(ascii: "\t")...UInt8(ascii: "\r")).contains(self)
     }
 }
+
+extension Substring {
+    /// Without white space on either side.
+    var trimmed: Substring {
+        let scalars = unicodeScalars
+        let start = scalars.firstIndex { !$0.properties.isWhitespace } ?? endIndex
+        let last = scalars[start...].lastIndex { !$0.properties.isWhitespace }
+        return self[start..<(last.map { scalars.index(after: $0) } ?? start)]
+    }
+}

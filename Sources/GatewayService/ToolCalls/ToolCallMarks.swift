@@ -31,7 +31,7 @@ extension ToolCallFormat {
     ]
 
     /// The format of a model with this template; nil if the template tells of none.
-    public init?(template: ChatTemplate?, reasoning: ReasoningFormat?) {
+    fileprivate init?(template: ChatTemplate?, reasoning: ReasoningFormat?) {
         guard let template else { return nil }
         if let sign = Self.signs.first(where: { template.mentions($0.0) }) {
             self = sign.1

@@ -150,14 +150,6 @@ package struct ToolCallParser: Sendable {
 
 /// Taking text from the beginning. Compared byte by byte: an accent that follows a mark does not hide it.
 extension Substring {
-    /// Without white space on either side.
-    fileprivate var trimmed: Substring {
-        let scalars = unicodeScalars
-        let start = scalars.firstIndex { !$0.properties.isWhitespace } ?? endIndex
-        let last = scalars[start...].lastIndex { !$0.properties.isWhitespace }
-        return self[start..<(last.map { scalars.index(after: $0) } ?? start)]
-    }
-
     /// Takes `mark` if it comes next.
     fileprivate mutating func take(_ mark: String) -> Bool {
         guard utf8.starts(with: mark.utf8) else { return false }

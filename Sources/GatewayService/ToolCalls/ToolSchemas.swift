@@ -29,7 +29,7 @@ public struct ToolSchemas: Hashable, Sendable {
     }
 
     private static func isOne(_ value: JSON, of types: Set<String>) -> Bool {
-        types.contains(type(of: value)) || (value.double != nil && types.contains("number"))
+        types.contains(type(of: value)) || types.contains(value.kindName)
     }
 
     /// As Python writes them, which some templates do.
@@ -44,14 +44,6 @@ public struct ToolSchemas: Hashable, Sendable {
     }
 
     private static func type(of value: JSON) -> String {
-        switch value {
-        case .array: "array"
-        case .bool: "boolean"
-        case .double: "number"
-        case .integer: "integer"
-        case .null: "null"
-        case .object: "object"
-        case .string: "string"
-        }
+        if case .integer = value { "integer" } else { value.kindName }
     }
 }

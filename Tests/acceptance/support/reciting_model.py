@@ -32,7 +32,11 @@ def write(directory: Path, parts: list[str], template: str, special: tuple[str, 
     (directory / "tokenizer_config.json").write_text("{}")
     (directory / "generation_config.json").write_text(json.dumps({"eos_token_id": END}))
     (directory / "chat_template.jinja").write_text(template)
-    save(directory / "model.safetensors", tensors(first, len(parts)))
+    weights = {
+        name: ({"dtype": "F32", "shape": shape}, struct.pack(f"<{len(numbers)}f", *numbers))
+        for name, (shape, numbers) in tensors(first, len(parts)).items()
+    }
+    checkpoints.write_weights(directory / "model.safetensors", weights)
     return directory
 
 
@@ -63,13 +67,3 @@ def tensors(first: int, count: int) -> dict[str, tuple[list[int], list[float]]]:
 
 def unit(index: int) -> list[float]:
     return [float(index == position) for position in range(HIDDEN)]
-
-
-def save(path: Path, tensors: dict[str, tuple[list[int], list[float]]]) -> None:
-    header, data = {}, b""
-    for name, (shape, numbers) in tensors.items():
-        begin = len(data)
-        data += struct.pack(f"<{len(numbers)}f", *numbers)
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, len(data)]}
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)

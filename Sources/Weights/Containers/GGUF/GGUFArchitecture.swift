@@ -77,8 +77,8 @@ struct GGUFArchitecture: Sendable {
     /// The same in a layer that predicts further tokens.
     private func predictionName(of stored: String) -> String? {
         guard !predictionTensors.isEmpty else { return nil }
-        return Self.renamed(
-            stored, [:], Self.joined(layerTensors, predictionTensors), from: "blk.", to: "model.layers.")
+        return publishedName(of: stored)
+            ?? Self.renamed(stored, [:], predictionTensors, from: "blk.", to: "model.layers.")
     }
 
     /// What `config.json` would say, layers that predict further tokens included where they are read.
